@@ -1,0 +1,101 @@
+"""The three clocks: host, OctoPrint process, printer connection.
+
+psutil is asked once, when the reader is made, for the age of the host and of this
+process. From then on time is only added on a monotonic clock that counts sleep, so no
+step of the wall clock (a board without a real-time clock that hears from NTP) can move
+an uptime, and reading costs neither a file nor a process look-up.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Callable, Dict, NamedTuple, Optional
+
+import psutil
+
+
+def _monotonic_clock() -> Callable[[], float]:
+    """The clock that goes on while the machine sleeps, where there is one."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return lambda: time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic
+
+
+class Uptimes(NamedTuple):
+    """Uptimes in seconds, ``None`` for what cannot be told.
+
+    ``printer`` is also ``None`` while no printer is connected.
+    """
+
+    host: Optional[float]
+    octoprint: Optional[float]
+    printer: Optional[float]
+
+
+class UptimeReader:
+    """Reads the uptimes; make it once, at start.
+
+    Attributes:
+        unknown: Why psutil could not tell a start, by clock (``host``, ``octoprint``).
+    """
+
+    def __init__(self) -> None:
+        self.unknown: Dict[str, str] = {}
+        self._clock = _monotonic_clock()
+        # boot_time() goes first: before 7.0 psutil derives create_time() from the boot
+        # time it saw last, which may date from before the wall clock was set.
+        self._host_started_at = self._started_at("host", psutil.boot_time)
+        self._octoprint_started_at = self._started_at(
+            "octoprint", lambda: psutil.Process().create_time()
+        )
+        self._printer_connected_at: Optional[float] = None
+        self._give_back_the_second_cut_off()
+
+    def read(self) -> Uptimes:
+        """The uptimes at this moment."""
+        now = self._clock()
+
+        def since(started_at: Optional[float]) -> Optional[float]:
+            return None if started_at is None else now - started_at
+
+        return Uptimes(
+            host=since(self._host_started_at),
+            octoprint=since(self._octoprint_started_at),
+            printer=since(self._printer_connected_at),
+        )
+
+    def printer_connected(self) -> None:
+        """Start the printer connection's clock."""
+        self._printer_connected_at = self._clock()
+
+    def printer_disconnected(self) -> None:
+        """Forget the printer connection."""
+        self._printer_connected_at = None
+
+    def _started_at(self, name: str, ask_psutil: Callable[[], float]) -> Optional[float]:
+        """When ``name`` started, on the monotonic clock."""
+        try:
+            started = ask_psutil()
+            age = time.time() - started
+        except Exception as error:  # psutil's platform code raises whatever it meets
+            self.unknown[name] = repr(error)
+            return None
+        if not (math.isfinite(age) and age >= 0):
+            self.unknown[name] = f"psutil puts the start {age} seconds back"
+            return None
+        return self._clock() - age
+
+    def _give_back_the_second_cut_off(self) -> None:
+        """Undo the kernel's rounding of the boot time.
+
+        Linux tells the boot time in whole seconds, fraction cut, and psutil counts the
+        process from it too, so both seem up to a second too old. The monotonic clock
+        there starts at the very boot: a boot within the second before its zero was at
+        its zero.
+        """
+        if self._host_started_at is None or not -1 < self._host_started_at < 0:
+            return
+        if self._octoprint_started_at is not None:
+            self._octoprint_started_at -= self._host_started_at
+        self._host_started_at = 0.0
