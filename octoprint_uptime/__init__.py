@@ -139,7 +139,12 @@ class OctoPrintUptimePlugin(
 
     def get_template_configs(self) -> List[Dict[str, Any]]:
         return [
-            {"type": "navbar", "classes": ["dropdown"]},
+            {
+                "type": "navbar",
+                "classes": ["dropdown"],
+                "data_bind": "visible: visible, css: {octoprint_uptime_gone: !reachable(),"
+                " octoprint_uptime_aside: aside}",
+            },
             {"type": "settings", "name": gettext("Uptime"), "custom_bindings": True},
         ]
 

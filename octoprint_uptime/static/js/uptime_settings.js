@@ -1,0 +1,80 @@
+$(function () {
+    "use strict";
+
+    // 1d 2h 3m 4s, where the owner may not view the real one or it is not known.
+    const SAMPLE_SECONDS = 93784;
+
+    function UptimeSettingsViewModel(parameters) {
+        const self = this;
+
+        self.settingsViewModel = parameters[0];
+        self.uptime = parameters[1];
+
+        self.settings = undefined;
+        self.dialogOpen = ko.observable(false);
+
+        //~~ live examples
+
+        self.exampleSeconds = ko.pureComputed(() => {
+            const known = self.uptime.clocks
+                .map((clock) => clock.seconds())
+                .filter((seconds) => seconds !== null);
+            return self.dialogOpen() && known.length ? known[0] : SAMPLE_SECONDS;
+        });
+
+        self.example = (format) =>
+            OctoPrint.plugins.octoprint_uptime.format(self.exampleSeconds(), format);
+
+        //~~ intervals
+
+        /** What an input for a whole number of seconds needs; the setting itself is always valid. */
+        self.interval = (name, minimum, maximum) =>
+            ko.ignoreDependencies(() => {
+                const setting = self.settings[name];
+                const typed = ko.observable(String(setting()));
+
+                const nearest = (text) => {
+                    if (text.trim() === "" || Number.isNaN(Number(text))) {
+                        return setting.peek();
+                    }
+                    return Math.min(Math.max(Math.trunc(Number(text)), minimum), maximum);
+                };
+
+                typed.subscribe((text) => setting(nearest(text)));
+                setting.subscribe((seconds) => {
+                    if (nearest(typed()) !== seconds) typed(String(seconds));
+                });
+
+                return {
+                    typed,
+                    reason: ko.pureComputed(() =>
+                        typed() === String(setting())
+                            ? ""
+                            : _.sprintf(
+                                  gettext(
+                                      "Whole seconds from %(minimum)d to %(maximum)d: %(seconds)d will be saved."
+                                  ),
+                                  {minimum, maximum, seconds: setting()}
+                              )
+                    ),
+                    correct: () => typed(String(setting()))
+                };
+            });
+
+        //~~ OctoPrint's callbacks
+
+        self.onBeforeBinding = () => {
+            self.settings = self.settingsViewModel.settings.plugins.octoprint_uptime;
+        };
+
+        self.onSettingsShown = () => self.dialogOpen(true);
+        self.onSettingsHidden = () => self.dialogOpen(false);
+    }
+
+    OCTOPRINT_VIEWMODELS.push({
+        construct: UptimeSettingsViewModel,
+        name: "octoPrintUptimeSettingsViewModel",
+        dependencies: ["settingsViewModel", "octoPrintUptimeViewModel"],
+        elements: ["#settings_plugin_octoprint_uptime"]
+    });
+});

@@ -1,0 +1,354 @@
+$(function () {
+    "use strict";
+
+    const client = OctoPrint.plugins.octoprint_uptime;
+
+    const REQUEST_TIMEOUT_MS = 10000;
+    const RETRY_MS = 5000;
+    // More than a tick is ever late by: the machine slept, and performance.now() with it.
+    const SLEPT_MS = 2000;
+
+    // How the widget gives way when the navbar has no room for it, widest first.
+    const NOT_IN_ROW = -1;
+    const AS_CHOSEN = 0;
+    const SHORT = 1;
+    const ONE_AT_A_TIME = 2;
+    const ICON_ONLY = 3;
+
+    // The other formats are no wider than the short one.
+    const NARROWER_FORMAT = {full: "short", dhm: "short"};
+
+    function UptimeViewModel(parameters) {
+        const self = this;
+
+        self.loginState = parameters[0];
+        self.access = parameters[1];
+        self.settingsViewModel = parameters[2];
+
+        //~~ what is known
+
+        self.preferences = ko.observable({});
+        // The last answer of the API, with the browser's clocks when it was true.
+        self.answer = ko.observable(undefined);
+        self.connected = ko.observable(true);
+        self.answering = ko.observable(true);
+        self.tabVisible = ko.observable(!document.hidden);
+        self.now = ko.observable(performance.now());
+        self.narrowing = ko.observable(AS_CHOSEN);
+        self.panelOpen = ko.observable(false);
+        self.tooltip = ko.observable("");
+
+        self.permitted = ko.pureComputed(() =>
+            self.loginState.hasPermission(
+                self.access.permissions.PLUGIN_OCTOPRINT_UPTIME_VIEW
+            )
+        );
+        self.mayChangeSettings = ko.pureComputed(() =>
+            self.loginState.hasPermission(self.access.permissions.SETTINGS)
+        );
+        self.reachable = ko.pureComputed(() => self.connected() && self.answering());
+
+        //~~ the three clocks
+
+        self.clocks = [
+            createClock("", "show_system_uptime", gettext("Host"), "fas fa-server"),
+            createClock(
+                "octoprint_",
+                "show_octoprint_uptime",
+                "OctoPrint",
+                "fas fa-cogs"
+            ),
+            createClock(
+                "printer_",
+                "show_printer_uptime",
+                gettext("Printer"),
+                "fas fa-plug",
+                gettext("not connected")
+            )
+        ];
+        self.chosenClocks = ko.pureComputed(() =>
+            self.clocks.filter((clock) => self.preferences()[clock.setting])
+        );
+        self.clockInTurn = ko.pureComputed(() => {
+            const seconds = self.preferences().compact_toggle_interval_seconds;
+            const turn = Math.floor(self.now() / 1000 / seconds);
+            return self.chosenClocks()[turn % self.chosenClocks().length];
+        });
+
+        function createClock(prefix, setting, name, icon, unknown = gettext("unknown")) {
+            const clock = {prefix, setting, name, icon};
+
+            clock.seconds = ko.pureComputed(() => {
+                const answer = self.answer();
+                if (!answer || answer.body[`${prefix}seconds`] === null) return null;
+                return (
+                    answer.body[`${prefix}seconds`] + (self.now() - answer.trueAt) / 1000
+                );
+            });
+
+            const inFormat = (format) =>
+                clock.seconds() === null ? null : client.format(clock.seconds(), format);
+
+            clock.text = ko.pureComputed(() => inFormat(self.format()) || "–");
+            clock.widestText = ko.pureComputed(() => widest(clock.text()));
+            clock.fullText = ko.pureComputed(() => inFormat("full") || unknown);
+            clock.since = ko.pureComputed(() => {
+                const answer = self.answer();
+                if (!answer || answer.body[`${prefix}seconds`] === null) return "";
+                const startedAt =
+                    answer.receivedAt - answer.body[`${prefix}seconds`] * 1000;
+                return _.sprintf(gettext("since %(time)s"), {
+                    time: dateFormat.format(new Date(startedAt))
+                });
+            });
+            clock.shown = ko.pureComputed(
+                () =>
+                    self.reachable() &&
+                    !self.iconOnly() &&
+                    self.chosenClocks().includes(clock)
+            );
+            clock.waiting = ko.pureComputed(
+                () => self.oneAtATime() && self.clockInTurn() !== clock
+            );
+            return clock;
+        }
+
+        /** The same text with two digits for every unit but the first. */
+        function widest(text) {
+            return text.replace(/\d+/g, (digits, at) =>
+                at === 0 && !/^\d[hms]/.test(text) ? digits : "00"
+            );
+        }
+
+        //~~ how it is shown
+
+        const dateFormat = new Intl.DateTimeFormat(readersLocale(), {
+            dateStyle: "medium",
+            timeStyle: "short"
+        });
+
+        /** The browser's region (the order of day and month) where it speaks the page's language. */
+        function readersLocale() {
+            const page = LOCALE.replace("_", "-");
+            const sameLanguage = (locale) => locale.split("-")[0] === page.split("-")[0];
+            return navigator.languages.find(sameLanguage) || page;
+        }
+
+        self.format = ko.pureComputed(() => {
+            const chosen = self.answer() ? self.answer().body.display_format : "full";
+            return self.narrowing() >= SHORT ? NARROWER_FORMAT[chosen] || chosen : chosen;
+        });
+        self.oneAtATime = ko.pureComputed(
+            () =>
+                self.preferences().compact_display || self.narrowing() >= ONE_AT_A_TIME
+        );
+        self.iconOnly = ko.pureComputed(() => self.narrowing() >= ICON_ONLY);
+        self.offlineText = gettext("offline");
+        self.offlineShown = ko.pureComputed(() => !self.reachable() && !self.iconOnly());
+        self.visible = ko.pureComputed(
+            () =>
+                self.permitted() &&
+                self.answer() !== undefined &&
+                self.chosenClocks().length > 0
+        );
+        self.problem = ko.pureComputed(() => {
+            if (!self.reachable()) return gettext("OctoPrint cannot be reached.");
+            return (self.answer() && self.answer().body.error) || "";
+        });
+        self.expanded = ko.pureComputed(() => String(self.panelOpen()));
+        self.label = ko.pureComputed(() =>
+            self.reachable() ? gettext("Uptime") : gettext("Uptime: offline")
+        );
+
+        // Made when asked for: one that changes each second is read out each second.
+        self.describe = () => {
+            const lines = self.reachable()
+                ? self.clocks.map((clock) =>
+                      `${clock.name}: ${clock.fullText()} ${clock.since()}`.trim()
+                  )
+                : [];
+            self.tooltip(lines.concat(self.problem() || []).join("\n"));
+            return true;
+        };
+
+        //~~ polling
+
+        let latestRequest;
+        let pollTimer;
+
+        self.refresh = () => {
+            clearTimeout(pollTimer);
+            latestRequest = undefined;
+            if (!self.permitted() || !self.tabVisible() || !self.connected()) return;
+
+            const askedAt = performance.now();
+            const request = client.get({timeout: REQUEST_TIMEOUT_MS});
+            latestRequest = request;
+            request
+                .done((body) => {
+                    if (request !== latestRequest) return;
+                    self.answer({
+                        body,
+                        trueAt: (askedAt + performance.now()) / 2,
+                        receivedAt: Date.now()
+                    });
+                    self.answering(true);
+                    self.tick();
+                    pollTimer = setTimeout(
+                        self.refresh,
+                        body.poll_interval_seconds * 1000
+                    );
+                })
+                .fail((xhr) => {
+                    if (request !== latestRequest) return;
+                    if (xhr.status === 403) {
+                        self.answer(undefined);
+                        return;
+                    }
+                    self.answering(false);
+                    pollTimer = setTimeout(self.refresh, RETRY_MS);
+                });
+        };
+
+        self.loadPreferences = () =>
+            OctoPrint.settings
+                .getPluginSettings("octoprint_uptime")
+                .done(self.preferences);
+
+        //~~ ticking
+
+        let tickTimer;
+        let wallAheadMs;
+
+        self.tick = () => {
+            clearTimeout(tickTimer);
+            self.now(performance.now());
+            if (!self.answer() || !self.tabVisible() || !self.reachable()) return;
+
+            const aheadMs = Date.now() - self.now();
+            const slept = aheadMs - wallAheadMs > SLEPT_MS;
+            wallAheadMs = aheadMs;
+            if (slept) {
+                self.refresh();
+                return;
+            }
+            tickTimer = setTimeout(self.tick, untilNextSecondMs());
+        };
+
+        /** Until the first of the clocks shows another second. */
+        function untilNextSecondMs() {
+            const remaining = self.clocks
+                .filter((clock) => clock.seconds() !== null)
+                .map((clock) => 1000 - ((clock.seconds() * 1000) % 1000));
+            return Math.min(1000, ...remaining) + 1;
+        }
+
+        //~~ fitting into the navbar
+
+        let element;
+
+        self.fit = () => {
+            if (!self.visible()) return;
+            const navbar = $(element).closest(".navbar-inner")[0];
+            const page = document.documentElement;
+
+            self.narrowing(NOT_IN_ROW);
+            const height = navbar.offsetHeight;
+            const width = page.scrollWidth;
+            for (const narrowing of [AS_CHOSEN, SHORT, ONE_AT_A_TIME, ICON_ONLY]) {
+                self.narrowing(narrowing);
+                if (navbar.offsetHeight <= height && page.scrollWidth <= width) return;
+            }
+        };
+        self.aside = ko.pureComputed(() => self.narrowing() === NOT_IN_ROW);
+
+        // What the width of the widget depends on.
+        self.shape = ko.pureComputed(() =>
+            JSON.stringify([
+                self.visible(),
+                self.reachable(),
+                self.preferences(),
+                self.answer() && self.answer().body.display_format,
+                self.clocks.map((clock) => widest(clock.fullText()))
+            ])
+        );
+
+        //~~ the panel
+
+        self.keepOpen = () => true;
+
+        self.closePanel = () => $(element).removeClass("open");
+
+        self.closeOnEscape = (_, event) => {
+            if (event.key !== "Escape") return true;
+            self.closePanel();
+            $(".dropdown-toggle", element).trigger("focus");
+        };
+
+        self.showSettings = () => {
+            self.closePanel();
+            self.settingsViewModel.show("settings_plugin_octoprint_uptime");
+        };
+
+        //~~ OctoPrint's callbacks
+
+        self.onBeforeBinding = () => {
+            // A copy: the settings dialog edits the originals before they are saved.
+            self.preferences(
+                ko.toJS(self.settingsViewModel.settings.plugins.octoprint_uptime)
+            );
+        };
+
+        self.onBoundTo = (_, boundTo) => {
+            element = boundTo;
+            new MutationObserver(() =>
+                self.panelOpen(element.classList.contains("open"))
+            ).observe(element, {attributeFilter: ["class"]});
+        };
+
+        self.onStartupComplete = () => {
+            self.permitted.subscribe((permitted) => {
+                if (!permitted) self.answer(undefined);
+                self.refresh();
+            });
+            self.shape.subscribe(self.fit);
+            const observer = new ResizeObserver(self.fit);
+            observer.observe(element.parentElement);
+            observer.observe($(element).closest(".navbar-inner").find(".brand")[0]);
+            $(window).on("resize", self.fit);
+            self.refresh();
+        };
+
+        self.onBrowserTabVisibilityChange = (visible) => {
+            self.tabVisible(visible);
+            self.tick();
+            self.refresh();
+        };
+
+        self.onEventConnected = self.onEventDisconnected = () => self.refresh();
+
+        self.onEventSettingsUpdated = () => {
+            self.loadPreferences();
+            self.refresh();
+        };
+
+        self.onServerDisconnect = () => {
+            self.connected(false);
+            self.refresh();
+        };
+
+        self.onServerConnect = self.onServerReconnect = () => {
+            self.connected(true);
+            if (!self._startupComplete) return;
+            self.loadPreferences();
+            self.refresh();
+        };
+    }
+
+    OCTOPRINT_VIEWMODELS.push({
+        construct: UptimeViewModel,
+        name: "octoPrintUptimeViewModel",
+        dependencies: ["loginStateViewModel", "accessViewModel", "settingsViewModel"],
+        elements: ["#navbar_plugin_octoprint_uptime"]
+    });
+});

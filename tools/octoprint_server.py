@@ -1,0 +1,197 @@
+"""A real OctoPrint in a base folder of its own, for the demo, the tests and the benchmark."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Dict, Iterator, Optional
+
+import requests
+import yaml
+
+START_TIMEOUT_SECONDS = 120
+STOP_TIMEOUT_SECONDS = 30
+
+# No wizard, a virtual printer, and nothing that asks the internet.
+QUIET_CONFIG: Dict[str, Any] = {
+    "server": {
+        "firstRun": False,
+        "onlineCheck": {"enabled": False},
+        "pluginBlacklist": {"enabled": False},
+        "seenWizards": {
+            "backup": None,
+            "classicwebcam": None,
+            "corewizard": 5,
+            "tracking": None,
+        },
+    },
+    "plugins": {
+        "_disabled": [
+            "announcements",
+            "discovery",
+            "errortracking",
+            "health_check",
+            "pluginmanager",
+            "softwareupdate",
+            "tracking",
+        ],
+        "virtual_printer": {"enabled": True},
+    },
+}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def merged(base: Dict[str, Any], more: Dict[str, Any]) -> Dict[str, Any]:
+    """``base`` with ``more`` laid over it, mapping by mapping."""
+    result = dict(base)
+    for key, value in more.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if both else value
+    return result
+
+
+class OctoPrintServer:
+    """OctoPrint of the running Python, on 127.0.0.1.
+
+    Args:
+        basedir: Its base folder; made if it is missing.
+        port: Its port, any free one unless given.
+        environment: What to add to the process's environment.
+    """
+
+    def __init__(
+        self,
+        basedir: Path,
+        port: Optional[int] = None,
+        environment: Optional[Dict[str, str]] = None,
+    ) -> None:
+        self.basedir = basedir
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.environment = environment or {}
+        self._process: Optional[subprocess.Popen] = None
+        self._output = basedir / "output.log"
+        basedir.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def config_file(self) -> Path:
+        return self.basedir / "config.yaml"
+
+    def configure(self, **more: Any) -> None:
+        """Write a quiet ``config.yaml`` with ``more`` laid over it."""
+        self.config_file.write_text(yaml.safe_dump(merged(QUIET_CONFIG, more)))
+
+    def stored_config(self) -> Dict[str, Any]:
+        return yaml.safe_load(self.config_file.read_text())
+
+    def add_admin(self, name: str, password: str) -> None:
+        self._octoprint("user", "add", name, "--password", password, "--admin")
+
+    def start(self) -> None:
+        with self._output.open("ab") as output:
+            self._process = subprocess.Popen(
+                self._command("serve", "--iknowwhatimdoing", "--host", "127.0.0.1")
+                + ["--port", str(self.port)],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **self.environment},
+            )
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        while not self._answers():
+            if self._process.poll() is not None:
+                raise RuntimeError(f"OctoPrint ended by itself:\n{self.log()}")
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"OctoPrint does not answer:\n{self.log()}")
+            time.sleep(0.05)
+
+    def stop(self, with_signal: int = signal.SIGTERM) -> None:
+        if self._process is None:
+            return
+        self._process.send_signal(with_signal)
+        try:
+            self._process.wait(STOP_TIMEOUT_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def wait(self) -> None:
+        """Until the server ends by itself or the user ends it."""
+        assert self._process is not None
+        self._process.wait()
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[OctoPrintServer]:
+        self.start()
+        try:
+            yield self
+        finally:
+            self.stop()
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def log(self) -> str:
+        """All that OctoPrint has printed, without colours."""
+        return re.sub(r"\x1b\[[0-9;]*m", "", self._output.read_text(errors="replace"))
+
+    def login(self, name: str, password: str) -> Session:
+        """A session as the web interface has one."""
+        session = Session(self)
+        # The login is protected against forgery too, by a cookie of the page.
+        session.get("/").raise_for_status()
+        session.post("/api/login", {"user": name, "pass": password}).raise_for_status()
+        return session
+
+    def _answers(self) -> bool:
+        try:
+            return requests.get(f"{self.url}/api/version", timeout=5).status_code in (200, 403)
+        except requests.ConnectionError:
+            return False
+
+    def _command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "octoprint", "--basedir", str(self.basedir), *arguments]
+
+    def _octoprint(self, *arguments: str) -> None:
+        subprocess.run(self._command(*arguments), check=True, capture_output=True)
+
+
+class Session:
+    """Requests to one server, with whatever proves who asks."""
+
+    def __init__(self, server: OctoPrintServer, **headers: str) -> None:
+        self._server = server
+        self.requests = requests.Session()
+        self.requests.headers.update(headers)
+
+    def get(self, path: str) -> requests.Response:
+        return self.requests.get(self._server.url + path, timeout=30)
+
+    def post(self, path: str, body: Any = None) -> requests.Response:
+        return self._send("POST", path, body)
+
+    def put(self, path: str, body: Any = None) -> requests.Response:
+        return self._send("PUT", path, body)
+
+    def _send(self, method: str, path: str, body: Any) -> requests.Response:
+        headers = {}
+        token = self.requests.cookies.get(f"csrf_token_P{self._server.port}")
+        if token:
+            headers["X-CSRF-Token"] = token
+        return self.requests.request(
+            method, self._server.url + path, json=body or {}, headers=headers, timeout=30
+        )
