@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Callable, Dict, Mapping
 
 from .format_uptime import FORMATS
 from .reader import Uptimes
 
-_TEXT_FIELDS = {
-    "uptime" if name == "full" else f"uptime_{name}": format_text
-    for name, format_text in FORMATS.items()
-}
+_PREFIXES = {"host": "", "octoprint": "octoprint_", "printer": "printer_"}
+
+
+def _text_fields(prefix: str) -> Dict[str, Callable[[float], str]]:
+    """The fields of one clock that are texts, each with what makes it."""
+    return {
+        prefix + ("uptime" if name == "full" else f"uptime_{name}"): format_text
+        for name, format_text in FORMATS.items()
+    }
+
+
+_FIELDS = [
+    (clock, f"{prefix}seconds", _text_fields(prefix)) for clock, prefix in _PREFIXES.items()
+]
 
 
 def uptime_answer(uptimes: Uptimes, settings: Mapping[str, Any]) -> Dict[str, Any]:
@@ -25,12 +35,15 @@ def uptime_answer(uptimes: Uptimes, settings: Mapping[str, Any]) -> Dict[str, An
         is a sentence for people, and so in their language.
     """
     answer: Dict[str, Any] = {}
-    for prefix, seconds in (
-        ("", uptimes.host),
-        ("octoprint_", uptimes.octoprint),
-        ("printer_", uptimes.printer),
-    ):
-        answer.update(_fields(prefix, seconds))
+    for clock, seconds_field, text_fields in _FIELDS:
+        seconds = getattr(uptimes, clock)
+        if seconds is None:
+            answer.update(dict.fromkeys((seconds_field, *text_fields)))
+            continue
+        # Rounded first, so that the number and its texts never disagree.
+        answer[seconds_field] = seconds = round(seconds, 3)
+        for field, format_text in text_fields.items():
+            answer[field] = format_text(seconds)
     answer["display_format"] = settings["display_format"]
     answer["poll_interval_seconds"] = settings["poll_interval_seconds"]
     answer["uptime_available"] = uptimes.host is not None
@@ -41,13 +54,3 @@ def refusal(error: str) -> Dict[str, Any]:
     """The body for someone who may not see the uptimes."""
     return {"error": error, "uptime_available": False}
 
-
-def _fields(prefix: str, seconds: Optional[float]) -> Dict[str, Any]:
-    if seconds is None:
-        return {f"{prefix}{field}": None for field in ("seconds", *_TEXT_FIELDS)}
-    # Rounded first, so that the number and its texts never disagree.
-    seconds = round(seconds, 3)
-    return {
-        f"{prefix}seconds": seconds,
-        **{f"{prefix}{field}": to_text(seconds) for field, to_text in _TEXT_FIELDS.items()},
-    }

@@ -13,13 +13,15 @@ from numbers import Real
 from typing import Callable, Dict, List, Tuple, Union
 
 Seconds = Union[int, float, Real, Decimal]
+# int and float first: they are what comes, and asking an abstract class takes longer.
+_NUMBERS = (int, float, Real, Decimal)
 
 _UNITS: Tuple[Tuple[str, int], ...] = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
 
 def _whole_seconds(seconds: Seconds) -> int:
     """Cut the fraction off and count anything below zero as zero."""
-    if isinstance(seconds, bool) or not isinstance(seconds, (Real, Decimal)):
+    if isinstance(seconds, bool) or not isinstance(seconds, _NUMBERS):
         raise TypeError(f"seconds must be a real number, not {seconds!r}")
     try:
         return max(0, math.trunc(seconds))
