@@ -1,0 +1,125 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from octoprint_uptime.settings import SETTINGS, Interval, defaults, valid_settings, without_defaults
+
+DEFAULTS = {
+    "show_system_uptime": True,
+    "show_octoprint_uptime": True,
+    "show_printer_uptime": False,
+    "display_format": "full",
+    "compact_display": False,
+    "compact_toggle_interval_seconds": 5,
+    "poll_interval_seconds": 60,
+}
+
+
+def test_defaults():
+    assert defaults() == DEFAULTS
+
+
+def test_what_is_valid_is_taken_without_a_word():
+    settings = {
+        "show_system_uptime": False,
+        "show_octoprint_uptime": False,
+        "show_printer_uptime": True,
+        "display_format": "short",
+        "compact_display": True,
+        "compact_toggle_interval_seconds": 60,
+        "poll_interval_seconds": 1,
+    }
+    assert valid_settings(settings) == (settings, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "value"),
+    [
+        ("show_system_uptime", "false", False),
+        ("show_system_uptime", " No ", False),
+        ("show_system_uptime", 0, False),
+        ("show_printer_uptime", "on", True),
+        ("show_printer_uptime", 1, True),
+        ("poll_interval_seconds", "30", 30),
+        ("poll_interval_seconds", " 30.9 ", 30),
+        ("poll_interval_seconds", 30.9, 30),
+        ("compact_toggle_interval_seconds", 5.0, 5),
+    ],
+)
+def test_other_spellings_are_understood(name, raw, value):
+    values, corrections = valid_settings({name: raw})
+    assert values[name] == value
+    assert type(values[name]) is type(DEFAULTS[name])
+    assert corrections == []
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "nearest"),
+    [
+        ("poll_interval_seconds", 0, 1),
+        ("poll_interval_seconds", -5, 1),
+        ("poll_interval_seconds", 121, 120),
+        ("poll_interval_seconds", "1e9", 120),
+        ("poll_interval_seconds", 10**30, 120),
+        ("compact_toggle_interval_seconds", 4, 5),
+        ("compact_toggle_interval_seconds", 4.99, 5),
+        ("compact_toggle_interval_seconds", 61, 60),
+    ],
+)
+def test_out_of_range_goes_to_the_nearest_bound(name, raw, nearest):
+    values, corrections = valid_settings({name: raw})
+    assert values == {**DEFAULTS, name: nearest}
+    assert len(corrections) == 1
+    assert name in corrections[0]
+
+
+NONSENSE = [None, [], [5], {}, {"a": 1}, "", "inf", "-inf", "nan", float("inf"), float("nan")]
+NONSENSE += ["<script>alert(1)</script>", "'; DROP TABLE", b"5", object(), "x" * 100_000]
+
+
+@pytest.mark.parametrize("raw", NONSENSE, ids=lambda raw: repr(raw)[:20])
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_what_cannot_be_read_goes_to_the_default(name, raw):
+    values, corrections = valid_settings({name: raw})
+    assert values == DEFAULTS
+    assert len(corrections) == 1
+    assert name in corrections[0]
+    assert len(corrections[0]) < 250
+    assert "\n" not in corrections[0]
+
+
+@pytest.mark.parametrize("raw", [True, False])
+def test_a_switch_is_no_interval(raw):
+    assert valid_settings({"poll_interval_seconds": raw})[0] == DEFAULTS
+
+
+@pytest.mark.parametrize("raw", [None, 5, "text", [], [1], True])
+def test_what_is_no_mapping_gives_the_defaults(raw):
+    values, corrections = valid_settings(raw)
+    assert values == DEFAULTS
+    assert len(corrections) == 1
+
+
+def test_unknown_names_are_dropped():
+    assert valid_settings({"unknown": 1, "__class__": 2}) == (DEFAULTS, [])
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(raw=st.dictionaries(st.sampled_from([*SETTINGS, "unknown"]), anything) | anything)
+def test_whatever_arrives_what_leaves_is_valid(raw):
+    values, _ = valid_settings(raw)
+    assert list(values) == list(SETTINGS)
+    json.dumps(values, allow_nan=False)
+    for name, setting in SETTINGS.items():
+        assert type(values[name]) is type(setting.default)
+        if isinstance(setting, Interval):
+            assert setting.minimum <= values[name] <= setting.maximum
+    assert values["display_format"] in SETTINGS["display_format"].options
+    assert valid_settings(values) == (values, [])
+    assert valid_settings(without_defaults(values)) == (values, [])
