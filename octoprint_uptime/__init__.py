@@ -92,8 +92,7 @@ class OctoPrintUptimePlugin(
 
     def on_settings_cleanup(self) -> None:
         stored = self._settings.get_all_data(merged=False, incl_defaults=False)
-        if stored is not None:
-            self._keep_settings(stored)
+        self._keep_settings({} if stored is None else stored)
 
     def on_settings_load(self) -> Dict[str, Any]:
         return dict(self._values)
@@ -161,7 +160,7 @@ class OctoPrintUptimePlugin(
         return [
             {
                 "key": "VIEW",
-                "name": "Uptime: view",
+                "name": "view",  # OctoPrint puts the plugin's name in front
                 "description": gettext(
                     "Allows to view the uptimes of the host, OctoPrint and the printer connection."
                 ),

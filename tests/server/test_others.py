@@ -1,0 +1,100 @@
+"""What other plugins, support and a restart see."""
+
+import io
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+from conftest import PASSWORD, api_key
+from octoprint_server import Session
+
+HERE = Path(__file__).parent
+URL = "/api/plugin/octoprint_uptime"
+HOST = "env.plugins.octoprint_uptime.system_uptime"
+OCTOPRINT = "env.plugins.octoprint_uptime.octoprint_uptime"
+
+
+def test_the_helper_gives_the_apis_answer(new_server):
+    server = new_server()
+    shutil.copytree(HERE / "plugins", server.basedir / "plugins")
+    server.add_admin("admin", PASSWORD)
+    with server.running():
+        admin = server.login("admin", PASSWORD)
+        by_helper = admin.get("/api/plugin/uptime_reader").json()
+        by_api = admin.get(URL).json()
+        assert set(by_helper["answer"]) == set(by_api)
+        assert by_helper["answer"]["seconds"] <= by_api["seconds"]
+        assert by_helper["formatted"] == by_helper["answer"]["uptime"]
+
+
+class TestSystemInformation:
+    @staticmethod
+    def looked_up(admin):
+        return admin.get("/api/system/info").json()["systeminfo"]
+
+    def test_it_has_both_uptimes_fresh_at_each_look(self, admin):
+        before = admin.get(URL).json()
+        info = self.looked_up(admin)
+        after = admin.get(URL).json()
+        assert before["uptime"] == info[HOST] or after["uptime"] == info[HOST]
+        assert info[OCTOPRINT] in (before["octoprint_uptime"], after["octoprint_uptime"])
+
+    def test_it_is_in_the_bundle(self, admin):
+        bundle = zipfile.ZipFile(io.BytesIO(admin.get("/downloads/systeminfo.zip").content))
+        lines = bundle.read("systeminfo.txt").decode().splitlines()
+        values = dict(line.split(": ", 1) for line in lines)
+        assert values[HOST].endswith("s")
+        assert values[OCTOPRINT].endswith("s")
+
+
+class TestRestart:
+    def test_octoprint_begins_anew_and_the_host_goes_on(self, new_server):
+        server = new_server()
+        server.add_admin("admin", PASSWORD)
+        with server.running():
+            key = api_key(server.login("admin", PASSWORD), "admin")
+            before = Session(server, **{"X-Api-Key": key}).get(URL).json()
+        with server.running():
+            after = Session(server, **{"X-Api-Key": key}).get(URL).json()
+        assert after["seconds"] > before["seconds"]
+        started_before = before["seconds"] - before["octoprint_seconds"]
+        started_after = after["seconds"] - after["octoprint_seconds"]
+        assert started_after > started_before
+
+
+@pytest.fixture(scope="module")
+def answer_and_log(new_server):
+    server = new_server(environment={"PYTHONPATH": str(HERE / "refused_psutil")})
+    server.add_admin("admin", PASSWORD)
+    with server.running():
+        admin = server.login("admin", PASSWORD)
+        response = admin.get(URL)
+        info = admin.get("/api/system/info").json()["systeminfo"]
+        admin.get(URL)
+    return response, info, server.log()
+
+
+class TestRefusedPsutil:
+    """On a host whose boot time psutil may not read."""
+
+    def test_the_hosts_fields_are_null_and_the_others_known(self, answer_and_log):
+        response, _, _ = answer_and_log
+        assert response.status_code == 200
+        body = response.json()
+        assert body["uptime_available"] is False
+        assert body["error"] == "The uptime of the host cannot be determined."
+        for field in ("seconds", "uptime", "uptime_dhm", "uptime_dh", "uptime_d", "uptime_short"):
+            assert body[field] is None
+            assert body[f"octoprint_{field}"] is not None
+
+    def test_one_line_in_the_log_says_why(self, answer_and_log):
+        log = answer_and_log[2].splitlines()
+        lines = [line for line in log if "octoprint_uptime - WARNING" in line]
+        assert len(lines) == 1
+        assert "host" in lines[0]
+        assert "PermissionError" in lines[0]
+
+    def test_system_information_says_unknown(self, answer_and_log):
+        assert answer_and_log[1][HOST] == "unknown"
+        assert answer_and_log[1][OCTOPRINT].endswith("s")
