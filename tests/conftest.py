@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
+from accounts import PASSWORD, add_user
 from octoprint_server import OctoPrintServer, Session
 
-PASSWORD = "secret"
 LOG_LINES_SHOWN = 150
 
 servers_of_this_run: list[OctoPrintServer] = []
@@ -20,14 +23,24 @@ def pytest_runtest_makereport(item, call):
     return report
 
 
+@pytest.fixture(scope="session")
+def users_file(tmp_path_factory) -> Path:
+    """OctoPrint's file of accounts, with ``admin``; its command line takes seconds to make one."""
+    server = OctoPrintServer(tmp_path_factory.mktemp("accounts"))
+    server.configure()
+    server.add_admin("admin", PASSWORD)
+    return server.basedir / "users.yaml"
+
+
 @pytest.fixture(scope="module")
-def new_server(tmp_path_factory):
-    """Makes servers that are stopped when the module is done."""
+def new_server(tmp_path_factory, users_file):
+    """Makes servers with the account ``admin``; they are stopped when the module is done."""
     made = []
 
     def make(environment=None, **config) -> OctoPrintServer:
         server = OctoPrintServer(tmp_path_factory.mktemp("octoprint"), environment=environment)
         server.configure(**config)
+        shutil.copy(users_file, server.basedir)
         made.append(server)
         servers_of_this_run.append(server)
         return server
@@ -42,7 +55,6 @@ def new_server(tmp_path_factory):
 def server(new_server) -> OctoPrintServer:
     """A running server with the accounts ``admin`` and, by their group, ``users`` and ``readonly``."""
     server = new_server()
-    server.add_admin("admin", PASSWORD)
     server.start()
     admin = server.login("admin", PASSWORD)
     for group in ("users", "readonly"):
@@ -53,14 +65,3 @@ def server(new_server) -> OctoPrintServer:
 @pytest.fixture(scope="module")
 def admin(server) -> Session:
     return server.login("admin", PASSWORD)
-
-
-def add_user(admin: Session, name: str, **rights) -> None:
-    body = {"name": name, "password": PASSWORD, "active": True, **rights}
-    admin.post("/api/access/users", body).raise_for_status()
-
-
-def api_key(admin: Session, name: str) -> str:
-    response = admin.post(f"/api/access/users/{name}/apikey")
-    response.raise_for_status()
-    return response.json()["apikey"]

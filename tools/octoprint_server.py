@@ -154,7 +154,8 @@ class OctoPrintServer:
         session = Session(self)
         # The login is protected against forgery too, by a cookie of the page.
         session.get("/").raise_for_status()
-        session.post("/api/login", {"user": name, "pass": password}).raise_for_status()
+        body = {"user": name, "pass": password, "remember": True}
+        session.post("/api/login", body).raise_for_status()
         return session
 
     def _answers(self) -> bool:

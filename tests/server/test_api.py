@@ -5,7 +5,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import PASSWORD, add_user, api_key
+from accounts import PASSWORD, add_user, api_key, change_group
 from octoprint_server import Session
 from octoprint_uptime.format_uptime import FORMATS
 from waiting import wait_for
@@ -151,13 +151,6 @@ class TestRefusals:
 
 
 class TestPermission:
-    @staticmethod
-    def change_group(admin, key, change):
-        group = admin.get(f"/api/access/groups/{key}").json()
-        permissions = change(set(group["permissions"]))
-        body = {"permissions": sorted(permissions), "subgroups": group["subgroups"]}
-        admin.put(f"/api/access/groups/{key}", body).raise_for_status()
-
     def test_it_is_listed_with_its_groups(self, admin):
         permissions = admin.get("/api/access/permissions").json()["permissions"]
         view = next(permission for permission in permissions if permission["key"] == VIEW)
@@ -167,20 +160,20 @@ class TestPermission:
     def test_taken_away_and_given_back(self, server, admin):
         session = server.login("users", PASSWORD)
         uptime(session)
-        self.change_group(admin, "users", lambda permissions: permissions - {VIEW})
+        change_group(admin, "users", remove={VIEW})
         try:
             assert_refused(session.get(URL))
             uptime(admin)
         finally:
-            self.change_group(admin, "users", lambda permissions: permissions | {VIEW})
+            change_group(admin, "users", add={VIEW})
         uptime(session)
 
     def test_given_to_guests(self, server, admin):
-        self.change_group(admin, "guests", lambda permissions: permissions | {VIEW})
+        change_group(admin, "guests", add={VIEW})
         try:
             uptime(Session(server))
         finally:
-            self.change_group(admin, "guests", lambda permissions: permissions - {VIEW})
+            change_group(admin, "guests", remove={VIEW})
         assert_refused(Session(server).get(URL))
 
 

@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import PASSWORD, api_key
+from accounts import PASSWORD, api_key
 from octoprint_server import Session
 
 HERE = Path(__file__).parent
@@ -18,7 +18,6 @@ OCTOPRINT = "env.plugins.octoprint_uptime.octoprint_uptime"
 def test_the_helper_gives_the_apis_answer(new_server):
     server = new_server()
     shutil.copytree(HERE / "plugins", server.basedir / "plugins")
-    server.add_admin("admin", PASSWORD)
     with server.running():
         admin = server.login("admin", PASSWORD)
         by_helper = admin.get("/api/plugin/uptime_reader").json()
@@ -51,7 +50,6 @@ class TestSystemInformation:
 class TestRestart:
     def test_octoprint_begins_anew_and_the_host_goes_on(self, new_server):
         server = new_server()
-        server.add_admin("admin", PASSWORD)
         with server.running():
             key = api_key(server.login("admin", PASSWORD), "admin")
             before = Session(server, **{"X-Api-Key": key}).get(URL).json()
@@ -66,7 +64,6 @@ class TestRestart:
 @pytest.fixture(scope="module")
 def answer_and_log(new_server):
     server = new_server(environment={"PYTHONPATH": str(HERE / "refused_psutil")})
-    server.add_admin("admin", PASSWORD)
     with server.running():
         admin = server.login("admin", PASSWORD)
         response = admin.get(URL)

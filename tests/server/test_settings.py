@@ -1,7 +1,7 @@
 """Whatever is sent or stored, what is kept and served is valid."""
 
 import pytest
-from conftest import PASSWORD
+from accounts import PASSWORD
 from octoprint_uptime.settings import defaults
 
 URL = "/api/plugin/octoprint_uptime"
@@ -121,7 +121,6 @@ HAND_EDITED = [
 @pytest.mark.parametrize(("edited", "kept", "warned"), HAND_EDITED, ids=lambda value: str(value)[:30])
 def test_a_hand_edited_config(new_server, edited, kept, warned):
     server = new_server(plugins={"octoprint_uptime": edited})
-    server.add_admin("admin", PASSWORD)
     with server.running():
         admin = server.login("admin", PASSWORD)
         assert served(admin) == {**defaults(), **kept}

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import os
+import shutil
+from typing import Any, Dict, List, Optional
+
+import pytest
+from accounts import PASSWORD
+from octoprint_server import OctoPrintServer
+from octoprint_uptime.settings import defaults
+from playwright.sync_api import Error, Locator, Page, sync_playwright
+
+API = "/api/plugin/octoprint_uptime"
+TOGGLE = "#navbar_plugin_octoprint_uptime > a"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+@pytest.fixture(scope="session")
+def browser():
+    system = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=system, args=FLAGS)
+        except Error as error:
+            not_run = f"browser tests not run, no Chromium: {error.message.splitlines()[0]}"
+            if os.environ.get("CI") == "true":
+                pytest.fail(not_run)
+            pytest.skip(not_run)
+        yield browser
+        browser.close()
+
+
+class Tab:
+    """One tab with OctoPrint's page and the widget in it."""
+
+    def __init__(self, page: Page, server: OctoPrintServer) -> None:
+        self.page = page
+        self.server = server
+        self.asked: List[str] = []
+        self.problems: List[str] = []
+        self.item = page.locator("#navbar_plugin_octoprint_uptime")
+        self.toggle = self.item.locator("> a")
+        self.panel = self.item.locator(".octoprint_uptime_panel")
+        page.on("request", self._note)
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+
+    def _note(self, request) -> None:
+        if request.url.endswith(API):
+            self.asked.append(request.url)
+
+    def open(self, user: Optional[str] = "admin") -> Tab:
+        if user:
+            cookies = self.server.login(user, PASSWORD).requests.cookies
+            self.page.context.add_cookies(
+                [{"name": c.name, "value": c.value, "url": self.server.url} for c in cookies]
+            )
+        self.page.goto(self.server.url)
+        self.page.wait_for_function("window.OctoPrint?.coreui?.startedUp")
+        return self
+
+    def shown(self) -> Tab:
+        self.item.wait_for(state="visible")
+        return self
+
+    @property
+    def clocks(self) -> Locator:
+        """The uptimes that are to be seen in the navbar."""
+        return self.item.locator(".octoprint_uptime_text:visible")
+
+    def texts(self) -> List[str]:
+        return self.clocks.all_inner_texts()
+
+    def open_panel(self) -> Locator:
+        self.toggle.click()
+        self.panel.wait_for(state="visible")
+        return self.panel
+
+    def answer_with(self, **fields: Any) -> None:
+        """Have the API's real answer changed on its way here."""
+
+        def change(route) -> None:
+            response = route.fetch()
+            route.fulfill(response=response, json={**response.json(), **fields})
+
+        self.page.unroute_all()
+        self.page.route(f"**{API}", change)
+
+    def set_hidden(self, hidden: bool) -> None:
+        """What the browser does when another tab covers this one."""
+        self.page.evaluate(
+            """hidden => {
+                Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
+                document.dispatchEvent(new Event("visibilitychange"));
+            }""",
+            hidden,
+        )
+
+    def wait_for_requests(self, count: int) -> None:
+        while len(self.asked) < count:
+            self.page.wait_for_event("request", lambda request: request.url.endswith(API))
+
+    def measure(self) -> Dict[str, int]:
+        return self.page.evaluate(
+            """() => ({
+                navbar: document.querySelector("#navbar .navbar-inner").offsetHeight,
+                page: document.documentElement.scrollWidth,
+            })"""
+        )
+
+
+@pytest.fixture
+def new_tab(browser, server):
+    """Makes tabs, each of a browser of its own unless they share a ``context``."""
+    contexts = []
+    tabs = []
+
+    def make(context=None, of=server, clock=False, **options) -> Tab:
+        options = {"viewport": {"width": 1400, "height": 900}, "locale": "en-GB", **options}
+        if context is None:
+            context = browser.new_context(**options)
+            contexts.append(context)
+        page = context.new_page()
+        if clock:
+            page.clock.install()
+        tabs.append(Tab(page, of))
+        return tabs[-1]
+
+    yield make
+    for context in contexts:
+        context.close()
+    assert [tab.problems for tab in tabs if tab.problems] == []
+
+
+@pytest.fixture
+def preferences(server, admin):
+    """Saves settings; all are the defaults again afterwards."""
+
+    def save(**settings) -> None:
+        body = {"plugins": {"octoprint_uptime": settings}}
+        admin.post("/api/settings", body).raise_for_status()
+
+    yield save
+    save(**defaults())
+
+

@@ -1,0 +1,125 @@
+"""The settings page, and what a save does to every open tab."""
+
+import re
+
+import pytest
+from octoprint_uptime.settings import defaults
+from playwright.sync_api import expect
+
+POLL = "#settings_octoprint_uptime_poll_interval_seconds"
+TURN = "#settings_octoprint_uptime_compact_toggle_interval_seconds"
+
+
+@pytest.fixture(autouse=True)
+def as_it_was(preferences):
+    """The defaults again afterwards."""
+
+
+def open_settings(tab):
+    tab.open().shown().open_panel().get_by_text("Settings").click()
+    page = tab.page.locator("#settings_plugin_octoprint_uptime")
+    page.wait_for(state="visible")
+    return page
+
+
+def save(tab):
+    tab.page.click("#settings_dialog [data-test-id=settings-save]")
+    expect(tab.page.locator("#settings_dialog")).to_be_hidden()
+
+
+def stored(admin):
+    return admin.get("/api/settings").json()["plugins"]["octoprint_uptime"]
+
+
+def test_a_save_shows_at_once_in_every_tab(new_tab, admin):
+    first = new_tab()
+    page = open_settings(first)
+    second = new_tab(context=first.page.context).open().shown()
+    expect(second.clocks).to_have_count(2)
+
+    page.get_by_label("Short").check()
+    page.get_by_label("Uptime of OctoPrint").uncheck()
+    expect(first.clocks).to_have_count(2)  # nothing before the save
+    save(first)
+
+    for tab in (first, second):
+        expect(tab.clocks).to_have_count(1)
+        expect(tab.clocks).to_have_text(re.compile(r"^(\d+d)?(\d+h)?\d+m$"))
+    assert stored(admin) == {**defaults(), "display_format": "short", "show_octoprint_uptime": False}
+
+
+def test_what_is_not_saved_does_not_show(new_tab):
+    tab = new_tab()
+    page = open_settings(tab)
+    page.get_by_label("Uptime of the host").uncheck()
+    tab.page.locator("#settings_dialog .modal-footer button:visible", has_text="Close").click()
+    expect(tab.page.locator("#settings_dialog")).to_be_hidden()
+    expect(tab.clocks).to_have_count(2)
+
+
+def test_with_every_switch_off_the_widget_is_gone(new_tab):
+    tab = new_tab()
+    page = open_settings(tab)
+    page.get_by_label("Uptime of the host").uncheck()
+    page.get_by_label("Uptime of OctoPrint").uncheck()
+    save(tab)
+    expect(tab.item).to_be_hidden()
+
+
+def test_each_format_has_a_live_example(new_tab):
+    tab = new_tab()
+    page = open_settings(tab)
+    examples = page.locator(".octoprint_uptime_example")
+    expect(examples).to_have_count(5)
+    full = examples.first
+    before = full.inner_text()
+    expect(full).not_to_have_text(before)
+    answer = tab.page.evaluate("OctoPrint.plugins.octoprint_uptime.get()")
+    fields = ("uptime_dhm", "uptime_dh", "uptime_d", "uptime_short")
+    for example, field in zip(examples.all()[1:], fields):
+        expect(example).to_have_text(answer[field])
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "kept", "reason"),
+    [
+        (POLL, "500", 120, "Whole seconds from 1 to 120: 120 will be saved."),
+        (POLL, "0", 1, "Whole seconds from 1 to 120: 1 will be saved."),
+        (POLL, "7.5", 7, "Whole seconds from 1 to 120: 7 will be saved."),
+        (POLL, "", 60, "Whole seconds from 1 to 120: 60 will be saved."),
+        (POLL, "30", 30, ""),
+        (TURN, "3", 5, "Whole seconds from 5 to 60: 5 will be saved."),
+    ],
+)
+def test_ranges_are_enforced_as_one_types(new_tab, admin, field, typed, kept, reason):
+    tab = new_tab()
+    page = open_settings(tab)
+    input_field = page.locator(field)
+    input_field.fill(typed)
+    expect(page.locator(f"{field}_reason")).to_have_text(reason)
+    expect(input_field).to_have_value(typed)
+    expect(page.locator(".control-group.error")).to_have_count(1 if reason else 0)
+    input_field.blur()
+    expect(input_field).to_have_value(str(kept))
+    expect(page.locator(f"{field}_reason")).to_have_text("")
+    save(tab)
+    name = field.replace("#settings_octoprint_uptime_", "")
+    assert stored(admin)[name] == kept
+
+
+def test_a_number_may_be_typed_digit_by_digit(new_tab):
+    page = open_settings(new_tab())
+    field = page.locator(TURN)
+    field.fill("")
+    field.press_sequentially("30")
+    expect(field).to_have_value("30")
+    expect(page.locator(f"{TURN}_reason")).to_have_text("")
+
+
+def test_saving_while_the_cursor_is_in_the_field_keeps_the_range(new_tab, admin):
+    tab = new_tab()
+    page = open_settings(tab)
+    page.locator(POLL).fill("999")
+    page.locator(POLL).press("Tab")
+    save(tab)
+    assert stored(admin)["poll_interval_seconds"] == 120
