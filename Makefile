@@ -12,35 +12,44 @@ BIN := $(VENV)/bin
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
-.PHONY: venv
+.PHONY: venv venv-develop
 venv:
 	@tools/venv.sh $(VENV) $(PYTHON) $(OCTOPRINT)
+venv-develop:
+	@tools/venv.sh $(VENV) $(PYTHON) $(OCTOPRINT) develop
 
 .PHONY: demo
-demo: venv ## Serve a demo OctoPrint with the plugin (OCTOPRINT=2.0.0rc7 for another version)
+demo: venv ## Serve an OctoPrint to try the plugin in; OCTOPRINT=2.0.0rc7 takes another version
 	@$(BIN)/python tools/demo.py
 
 .PHONY: test
-test: venv ## Run all tests: unit, server, browser
+test: venv-develop ## Run all tests: unit, a real server, a real browser
 	@tools/chromium.sh $(BIN)
 	@$(BIN)/python -m pytest
 
 .PHONY: matrix
-matrix: venv ## Run the server tests on every supported OctoPrint and Python
+matrix: venv-develop ## Run the unit and server tests on every supported OctoPrint
 	@$(BIN)/nox
 
 .PHONY: lint
-lint: venv ## Check style and types: Python, JavaScript, CSS, templates
+lint: venv-develop ## Check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/djlint --quiet --lint octoprint_uptime/templates
-	@tools/eslint.sh
+	@$(BIN)/djlint --quiet --lint --extension jinja2 octoprint_uptime/templates
+	@npm ci --silent --no-audit --no-fund
+	@npx eslint octoprint_uptime/static
+	@npx prettier --log-level warn --check octoprint_uptime/static eslint.config.js
 
 .PHONY: bench
-bench: venv ## Measure what the plugin costs a real server
+bench: venv-develop ## Measure what the plugin costs a real server; needs wrk
 	@$(BIN)/python tools/bench.py
 
+.PHONY: screenshots
+screenshots: venv-develop ## Take the pictures in docs/ anew
+	@tools/chromium.sh $(BIN)
+	@$(BIN)/python tools/screenshots.py
+
 .PHONY: translations
-translations: venv ## Extract, update, compile and bundle the translations
+translations: venv-develop ## Extract, update, compile and bundle the translations
 	@$(BIN)/python tools/translations.py

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List
+from typing import Any
 
 import flask
 import octoprint.plugin
@@ -48,7 +48,7 @@ class OctoPrintUptimePlugin(
         self._values = defaults()
         self._is_server = False
 
-    def get_uptime(self) -> Dict[str, Any]:
+    def get_uptime(self) -> dict[str, Any]:
         """What ``GET /api/plugin/octoprint_uptime`` answers, without a request."""
         answer = uptime_answer(self._reader.read(), self._values)
         if not answer["uptime_available"]:
@@ -57,7 +57,7 @@ class OctoPrintUptimePlugin(
 
     ##~~ AssetPlugin
 
-    def get_assets(self) -> Dict[str, List[str]]:
+    def get_assets(self) -> dict[str, list[str]]:
         return {
             "clientjs": ["clientjs/octoprint_uptime.js"],
             "css": ["css/octoprint_uptime.css"],
@@ -66,7 +66,7 @@ class OctoPrintUptimePlugin(
 
     ##~~ EnvironmentDetectionPlugin
 
-    def get_additional_environment(self) -> Dict[str, str]:
+    def get_additional_environment(self) -> dict[str, str]:
         uptimes = self._reader.read()
         environment = {"system_uptime": uptimes.host}
         # On the command line the process is not the server, and its age says nothing.
@@ -87,22 +87,22 @@ class OctoPrintUptimePlugin(
 
     ##~~ SettingsPlugin
 
-    def get_settings_defaults(self) -> Dict[str, Any]:
+    def get_settings_defaults(self) -> dict[str, Any]:
         return defaults()
 
     def on_settings_cleanup(self) -> None:
         stored = self._settings.get_all_data(merged=False, incl_defaults=False)
         self._keep_settings({} if stored is None else stored)
 
-    def on_settings_load(self) -> Dict[str, Any]:
+    def on_settings_load(self) -> dict[str, Any]:
         return dict(self._values)
 
-    def on_settings_save(self, data: Any) -> Dict[str, Any]:
+    def on_settings_save(self, data: Any) -> dict[str, Any]:
         if isinstance(data, dict):
             data = {**self._values, **data}
         return self._keep_settings(data)
 
-    def _keep_settings(self, raw: Any) -> Dict[str, Any]:
+    def _keep_settings(self, raw: Any) -> dict[str, Any]:
         self._values, corrections = valid_settings(raw)
         for correction in corrections:
             self._logger.warning(correction)
@@ -137,7 +137,7 @@ class OctoPrintUptimePlugin(
 
     ##~~ TemplatePlugin
 
-    def get_template_configs(self) -> List[Dict[str, Any]]:
+    def get_template_configs(self) -> list[dict[str, Any]]:
         return [
             {
                 "type": "navbar",
@@ -148,7 +148,7 @@ class OctoPrintUptimePlugin(
             {"type": "settings", "name": gettext("Uptime"), "custom_bindings": True},
         ]
 
-    def get_template_vars(self) -> Dict[str, Any]:
+    def get_template_vars(self) -> dict[str, Any]:
         return {"settings": SETTINGS}
 
     def is_template_autoescaped(self) -> bool:
@@ -156,7 +156,7 @@ class OctoPrintUptimePlugin(
 
     ##~~ octoprint.access.permissions hook
 
-    def get_additional_permissions(self) -> List[Dict[str, Any]]:
+    def get_additional_permissions(self) -> list[dict[str, Any]]:
         return [
             {
                 "key": "VIEW",

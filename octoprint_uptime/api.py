@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Mapping
+from collections.abc import Mapping
+from typing import Any, Callable
 
 from .format_uptime import FORMATS
 from .reader import Uptimes
@@ -10,7 +11,7 @@ from .reader import Uptimes
 _PREFIXES = {"host": "", "octoprint": "octoprint_", "printer": "printer_"}
 
 
-def _text_fields(prefix: str) -> Dict[str, Callable[[float], str]]:
+def _text_fields(prefix: str) -> dict[str, Callable[[float], str]]:
     """The fields of one clock that are texts, each with what makes it."""
     return {
         prefix + ("uptime" if name == "full" else f"uptime_{name}"): format_text
@@ -18,12 +19,10 @@ def _text_fields(prefix: str) -> Dict[str, Callable[[float], str]]:
     }
 
 
-_FIELDS = [
-    (clock, f"{prefix}seconds", _text_fields(prefix)) for clock, prefix in _PREFIXES.items()
-]
+_FIELDS = [(clock, f"{prefix}seconds", _text_fields(prefix)) for clock, prefix in _PREFIXES.items()]
 
 
-def uptime_answer(uptimes: Uptimes, settings: Mapping[str, Any]) -> Dict[str, Any]:
+def uptime_answer(uptimes: Uptimes, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The body of ``GET /api/plugin/octoprint_uptime``.
 
     Args:
@@ -34,7 +33,7 @@ def uptime_answer(uptimes: Uptimes, settings: Mapping[str, Any]) -> Dict[str, An
         The fields that ``docs/api.md`` lists, ready for JSON, but for ``error``: that
         is a sentence for people, and so in their language.
     """
-    answer: Dict[str, Any] = {}
+    answer: dict[str, Any] = {}
     for clock, seconds_field, text_fields in _FIELDS:
         seconds = getattr(uptimes, clock)
         if seconds is None:
@@ -50,7 +49,6 @@ def uptime_answer(uptimes: Uptimes, settings: Mapping[str, Any]) -> Dict[str, An
     return answer
 
 
-def refusal(error: str) -> Dict[str, Any]:
+def refusal(error: str) -> dict[str, Any]:
     """The body for someone who may not see the uptimes."""
     return {"error": error, "uptime_available": False}
-

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
+from fractions import Fraction
 from numbers import Real
-from typing import Callable, Dict, List, Tuple, Union
+from typing import Callable, Union
 
-Seconds = Union[int, float, Real, Decimal]
+Seconds = Union[float, Decimal, Fraction]
 # int and float first: they are what comes, and asking an abstract class takes longer.
 _NUMBERS = (int, float, Real, Decimal)
 
-_UNITS: Tuple[Tuple[str, int], ...] = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+_UNITS: tuple[tuple[str, int], ...] = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
 
 def _whole_seconds(seconds: Seconds) -> int:
@@ -29,13 +30,13 @@ def _whole_seconds(seconds: Seconds) -> int:
         raise ValueError(f"seconds must be a finite number, not {seconds!r}") from None
 
 
-def _parts(seconds: Seconds, units: str, always: str) -> List[str]:
+def _parts(seconds: Seconds, units: str, always: str) -> list[str]:
     """Split into ``units`` (say ``"dhm"``), largest first.
 
     Leading units that are zero are left out unless they are in ``always``.
     """
     rest = _whole_seconds(seconds)
-    parts: List[str] = []
+    parts: list[str] = []
     for unit, length in _UNITS[: len(units)]:
         count, rest = divmod(rest, length)
         if count or parts or unit in always:
@@ -154,7 +155,7 @@ def format_uptime_short(seconds: Seconds) -> str:
     return "".join(_parts(seconds, "dhm", always="m"))
 
 
-FORMATS: Dict[str, Callable[[Seconds], str]] = {
+FORMATS: dict[str, Callable[[Seconds], str]] = {
     "full": format_uptime,
     "dhm": format_uptime_dhm,
     "dh": format_uptime_dh,

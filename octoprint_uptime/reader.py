@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Callable, Dict, NamedTuple, Optional
+from typing import Callable, NamedTuple
 
 import psutil
 
@@ -28,9 +28,9 @@ class Uptimes(NamedTuple):
     ``printer`` is also ``None`` while no printer is connected.
     """
 
-    host: Optional[float]
-    octoprint: Optional[float]
-    printer: Optional[float]
+    host: float | None
+    octoprint: float | None
+    printer: float | None
 
 
 class UptimeReader:
@@ -41,7 +41,7 @@ class UptimeReader:
     """
 
     def __init__(self) -> None:
-        self.unknown: Dict[str, str] = {}
+        self.unknown: dict[str, str] = {}
         self._clock = _monotonic_clock()
         # boot_time() goes first: before 7.0 psutil derives create_time() from the boot
         # time it saw last, which may date from before the wall clock was set.
@@ -49,14 +49,14 @@ class UptimeReader:
         self._octoprint_started_at = self._started_at(
             "octoprint", lambda: psutil.Process().create_time()
         )
-        self._printer_connected_at: Optional[float] = None
+        self._printer_connected_at: float | None = None
         self._give_back_the_second_cut_off()
 
     def read(self) -> Uptimes:
         """The uptimes at this moment."""
         now = self._clock()
 
-        def since(started_at: Optional[float]) -> Optional[float]:
+        def since(started_at: float | None) -> float | None:
             return None if started_at is None else now - started_at
 
         return Uptimes(
@@ -73,7 +73,7 @@ class UptimeReader:
         """Forget the printer connection."""
         self._printer_connected_at = None
 
-    def _started_at(self, name: str, ask_psutil: Callable[[], float]) -> Optional[float]:
+    def _started_at(self, name: str, ask_psutil: Callable[[], float]) -> float | None:
         """When ``name`` started, on the monotonic clock."""
         try:
             started = ask_psutil()

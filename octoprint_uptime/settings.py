@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Dict, List, Tuple, Union
+from typing import Any, Union
 
 from .format_uptime import FORMATS
-
-
-class Unreadable(ValueError):
-    """A value that cannot be understood as the setting's kind."""
 
 
 @dataclass(frozen=True)
@@ -20,13 +17,13 @@ class Switch:
 
     default: bool
 
-    def read(self, raw: Any) -> bool:
+    def valid(self, raw: Any) -> tuple[bool, str]:
         text = str(raw).strip().lower()
         if text in ("true", "yes", "on", "1"):
-            return True
+            return True, ""
         if text in ("false", "no", "off", "0"):
-            return False
-        raise Unreadable
+            return False, ""
+        return self.default, "must be true or false"
 
 
 @dataclass(frozen=True)
@@ -34,39 +31,37 @@ class Choice:
     """One of a few words."""
 
     default: str
-    options: Tuple[str, ...]
+    options: tuple[str, ...]
 
-    def read(self, raw: Any) -> str:
-        if raw not in self.options:
-            raise Unreadable
-        return raw
+    def valid(self, raw: Any) -> tuple[str, str]:
+        if isinstance(raw, str) and raw in self.options:
+            return raw, ""
+        return self.default, f"must be one of {', '.join(self.options)}"
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A whole number of seconds; fractions are cut."""
+    """A whole number of seconds within a range; fractions are cut."""
 
     default: int
     minimum: int
     maximum: int
 
-    def read(self, raw: Any) -> int:
+    def valid(self, raw: Any) -> tuple[int, str]:
+        complaint = f"must be a number of seconds from {self.minimum} to {self.maximum}"
         if isinstance(raw, bool) or not isinstance(raw, (int, float, str)):
-            raise Unreadable
+            return self.default, complaint
         try:
-            return math.trunc(float(raw)) if isinstance(raw, str) else math.trunc(raw)
+            seconds = math.trunc(float(raw) if isinstance(raw, str) else raw)
         except (ValueError, OverflowError):
-            raise Unreadable from None
-
-    def nearest(self, seconds: int) -> int:
-        """The value within the range that is nearest to ``seconds``."""
-        return min(max(seconds, self.minimum), self.maximum)
+            return self.default, complaint
+        nearest = min(max(seconds, self.minimum), self.maximum)
+        return nearest, "" if nearest == seconds else complaint
 
 
-Setting = Union[Switch, Choice, Interval]
 Value = Union[bool, str, int]
 
-SETTINGS: Dict[str, Setting] = {
+SETTINGS: dict[str, Switch | Choice | Interval] = {
     "show_system_uptime": Switch(True),
     "show_octoprint_uptime": Switch(True),
     "show_printer_uptime": Switch(False),
@@ -78,12 +73,12 @@ SETTINGS: Dict[str, Setting] = {
 """Every setting's name, kind, default and range."""
 
 
-def defaults() -> Dict[str, Value]:
+def defaults() -> dict[str, Value]:
     """The settings of an owner who has changed none."""
     return {name: setting.default for name, setting in SETTINGS.items()}
 
 
-def valid_settings(raw: Any) -> Tuple[Dict[str, Value], List[str]]:
+def valid_settings(raw: Any) -> tuple[dict[str, Value], list[str]]:
     """Turn anything into valid settings.
 
     Args:
@@ -94,38 +89,19 @@ def valid_settings(raw: Any) -> Tuple[Dict[str, Value], List[str]]:
         A value for every setting, and one sentence for each that was not taken as it
         was: out of range goes to the nearest bound, unreadable to the default.
     """
-    if not isinstance(raw, Mapping):
-        return defaults(), [f"The settings are no mapping: {_shown(raw)}, using the defaults"]
     values = defaults()
-    corrections: List[str] = []
+    if not isinstance(raw, Mapping):
+        return values, [f"The settings must be a mapping, not {reprlib.repr(raw)}"]
+    corrections = []
     for name, setting in SETTINGS.items():
-        if name not in raw:
-            continue
-        try:
-            value = setting.read(raw[name])
-        except Unreadable:
-            corrections.append(
-                f"Setting {name} cannot be {_shown(raw[name])}, using the default {setting.default}"
-            )
-            continue
-        if isinstance(setting, Interval):
-            nearest = setting.nearest(value)
-            if nearest != value:
-                corrections.append(
-                    f"Setting {name} must be from {setting.minimum} to {setting.maximum},"
-                    f" not {_shown(raw[name])}, using {nearest}"
-                )
-            value = nearest
-        values[name] = value
+        if name in raw:
+            values[name], complaint = setting.valid(raw[name])
+            if complaint:
+                used = f"{reprlib.repr(raw[name])}, using {values[name]}"
+                corrections.append(f"Setting {name} {complaint}, not {used}")
     return values, corrections
 
 
-def without_defaults(values: Mapping) -> Dict[str, Value]:
+def without_defaults(values: Mapping[str, Value]) -> dict[str, Value]:
     """Only what differs from the defaults: all that needs storing."""
     return {name: value for name, value in values.items() if value != SETTINGS[name].default}
-
-
-def _shown(raw: Any) -> str:
-    """A value as the log may show it: on one line and short."""
-    text = repr(raw)
-    return text if len(text) <= 80 else text[:77] + "..."

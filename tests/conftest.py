@@ -53,7 +53,7 @@ def new_server(tmp_path_factory, users_file):
 
 @pytest.fixture(scope="module")
 def server(new_server) -> OctoPrintServer:
-    """A running server with the accounts ``admin`` and, by their group, ``users`` and ``readonly``."""
+    """A running server; besides ``admin`` it has an account for each of two groups, named so."""
     server = new_server()
     server.start()
     admin = server.login("admin", PASSWORD)

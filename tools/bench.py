@@ -14,7 +14,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Dict, List
 
 import psutil
 from octoprint_server import OctoPrintServer, Session
@@ -25,7 +24,7 @@ STARTS = 7
 IMPORTS = 15
 TARGET = 0.95
 
-CONTROL_PLUGIN = '''
+CONTROL_PLUGIN = """
 import flask
 import octoprint.plugin
 
@@ -41,7 +40,7 @@ class EmptyPlugin(octoprint.plugin.SimpleApiPlugin):
 __plugin_name__ = "Empty"
 __plugin_pythoncompat__ = ">=3"
 __plugin_implementation__ = EmptyPlugin()
-'''
+"""
 
 IMPORT = """
 import time
@@ -75,13 +74,13 @@ def bench_requests(server: OctoPrintServer, api_key: str) -> float:
     }
     for url in urls.values():
         requests_per_second(url, api_key)
-    ratios: List[float] = []
-    cpu_ratios: List[float] = []
+    ratios: list[float] = []
+    cpu_ratios: list[float] = []
     process = psutil.Process(server.pid)
     print(f"requests a second, {ROUNDS} rounds of {ROUND_SECONDS} s, 4 kept-alive connections")
     for number in range(ROUNDS):
-        rates: Dict[str, float] = {}
-        cpu: Dict[str, float] = {}
+        rates: dict[str, float] = {}
+        cpu: dict[str, float] = {}
         for name in sorted(urls, reverse=bool(number % 2)):
             before = sum(process.cpu_times())
             rates[name] = requests_per_second(urls[name], api_key)
@@ -102,10 +101,14 @@ def bench_requests(server: OctoPrintServer, api_key: str) -> float:
 
 def bench_import() -> None:
     times = [
-        float(subprocess.run([sys.executable, "-c", IMPORT], capture_output=True, check=True).stdout)
+        float(
+            subprocess.run([sys.executable, "-c", IMPORT], capture_output=True, check=True).stdout
+        )
         for _ in range(IMPORTS)
     ]
-    print(f"import and first reading: {statistics.median(times) * 1000:.1f} ms, median of {IMPORTS}")
+    print(
+        f"import and first reading: {statistics.median(times) * 1000:.1f} ms, median of {IMPORTS}"
+    )
 
 
 def seconds_to_start(server: OctoPrintServer) -> float:
@@ -123,12 +126,12 @@ def bench_start(folder: Path) -> None:
     without.config_file.write_text(
         config.replace("_disabled:\n", "_disabled:\n  - octoprint_uptime\n")
     )
-    times: Dict[OctoPrintServer, List[float]] = {with_plugin: [], without: []}
+    times: dict[OctoPrintServer, list[float]] = {with_plugin: [], without: []}
     for number in range(STARTS + 1):
-        for server in times:
+        for server, measured in times.items():
             seconds = seconds_to_start(server)
             if number:  # the first start fills OctoPrint's caches
-                times[server].append(seconds)
+                measured.append(seconds)
     medians = {server: statistics.median(measured) for server, measured in times.items()}
     added = medians[with_plugin] - medians[without]
     print(

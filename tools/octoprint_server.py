@@ -10,8 +10,9 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Dict, Iterator, Optional
+from typing import Any
 
 import requests
 import yaml
@@ -20,7 +21,7 @@ START_TIMEOUT_SECONDS = 120
 STOP_TIMEOUT_SECONDS = 30
 
 # No wizard, a virtual printer, and nothing that asks the internet.
-QUIET_CONFIG: Dict[str, Any] = {
+QUIET_CONFIG: dict[str, Any] = {
     "server": {
         "firstRun": False,
         "onlineCheck": {"enabled": False},
@@ -53,7 +54,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def merged(base: Dict[str, Any], more: Dict[str, Any]) -> Dict[str, Any]:
+def merged(base: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
     """``base`` with ``more`` laid over it, mapping by mapping."""
     result = dict(base)
     for key, value in more.items():
@@ -74,14 +75,14 @@ class OctoPrintServer:
     def __init__(
         self,
         basedir: Path,
-        port: Optional[int] = None,
-        environment: Optional[Dict[str, str]] = None,
+        port: int | None = None,
+        environment: dict[str, str] | None = None,
     ) -> None:
         self.basedir = basedir
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = environment or {}
-        self._process: Optional[subprocess.Popen] = None
+        self._process: subprocess.Popen | None = None
         self._output = basedir / "output.log"
         basedir.mkdir(parents=True, exist_ok=True)
 
@@ -93,7 +94,7 @@ class OctoPrintServer:
         """Write a quiet ``config.yaml`` with ``more`` laid over it."""
         self.config_file.write_text(yaml.safe_dump(merged(QUIET_CONFIG, more)))
 
-    def stored_config(self) -> Dict[str, Any]:
+    def stored_config(self) -> dict[str, Any]:
         return yaml.safe_load(self.config_file.read_text())
 
     def add_admin(self, name: str, password: str) -> None:
@@ -102,8 +103,10 @@ class OctoPrintServer:
     def start(self) -> None:
         with self._output.open("ab") as output:
             self._process = subprocess.Popen(
-                self._command("serve", "--iknowwhatimdoing", "--host", "127.0.0.1")
-                + ["--port", str(self.port)],
+                self._command(
+                    *("serve", "--iknowwhatimdoing"),
+                    *("--host", "127.0.0.1", "--port", str(self.port)),
+                ),
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **self.environment},

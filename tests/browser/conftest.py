@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 import pytest
 from accounts import PASSWORD
 from octoprint_server import OctoPrintServer
-from octoprint_uptime.settings import defaults
 from playwright.sync_api import Error, Locator, Page, sync_playwright
+
+from octoprint_uptime.settings import defaults
 
 API = "/api/plugin/octoprint_uptime"
 TOGGLE = "#navbar_plugin_octoprint_uptime > a"
@@ -36,8 +37,8 @@ class Tab:
     def __init__(self, page: Page, server: OctoPrintServer) -> None:
         self.page = page
         self.server = server
-        self.asked: List[str] = []
-        self.problems: List[str] = []
+        self.asked: list[str] = []
+        self.problems: list[str] = []
         self.item = page.locator("#navbar_plugin_octoprint_uptime")
         self.toggle = self.item.locator("> a")
         self.panel = self.item.locator(".octoprint_uptime_panel")
@@ -48,7 +49,7 @@ class Tab:
         if request.url.endswith(API):
             self.asked.append(request.url)
 
-    def open(self, user: Optional[str] = "admin") -> Tab:
+    def open(self, user: str | None = "admin") -> Tab:
         if user:
             cookies = self.server.login(user, PASSWORD).requests.cookies
             self.page.context.add_cookies(
@@ -67,7 +68,7 @@ class Tab:
         """The uptimes that are to be seen in the navbar."""
         return self.item.locator(".octoprint_uptime_text:visible")
 
-    def texts(self) -> List[str]:
+    def texts(self) -> list[str]:
         return self.clocks.all_inner_texts()
 
     def open_panel(self) -> Locator:
@@ -99,7 +100,7 @@ class Tab:
         while len(self.asked) < count:
             self.page.wait_for_event("request", lambda request: request.url.endswith(API))
 
-    def measure(self) -> Dict[str, int]:
+    def measure(self) -> dict[str, int]:
         return self.page.evaluate(
             """() => ({
                 navbar: document.querySelector("#navbar .navbar-inner").offsetHeight,
@@ -141,5 +142,3 @@ def preferences(server, admin):
 
     yield save
     save(**defaults())
-
-

@@ -3,8 +3,9 @@
 import re
 
 import pytest
-from octoprint_uptime.settings import defaults
 from playwright.sync_api import expect
+
+from octoprint_uptime.settings import defaults
 
 POLL = "#settings_octoprint_uptime_poll_interval_seconds"
 TURN = "#settings_octoprint_uptime_compact_toggle_interval_seconds"
@@ -45,7 +46,11 @@ def test_a_save_shows_at_once_in_every_tab(new_tab, admin):
     for tab in (first, second):
         expect(tab.clocks).to_have_count(1)
         expect(tab.clocks).to_have_text(re.compile(r"^(\d+d)?(\d+h)?\d+m$"))
-    assert stored(admin) == {**defaults(), "display_format": "short", "show_octoprint_uptime": False}
+    assert stored(admin) == {
+        **defaults(),
+        "display_format": "short",
+        "show_octoprint_uptime": False,
+    }
 
 
 def test_what_is_not_saved_does_not_show(new_tab):

@@ -7,8 +7,9 @@ import psutil
 import pytest
 from accounts import PASSWORD, add_user, api_key, change_group
 from octoprint_server import Session
-from octoprint_uptime.format_uptime import FORMATS
 from waiting import wait_for
+
+from octoprint_uptime.format_uptime import FORMATS
 
 URL = "/api/plugin/octoprint_uptime"
 VIEW = "PLUGIN_OCTOPRINT_UPTIME_VIEW"
@@ -71,7 +72,9 @@ def test_uptimes_grow_as_time_does(admin):
 
     second = wait_for(later)
     grown = second["seconds"] - first["seconds"]
-    assert second["octoprint_seconds"] - first["octoprint_seconds"] == pytest.approx(grown, abs=0.01)
+    assert second["octoprint_seconds"] - first["octoprint_seconds"] == pytest.approx(
+        grown, abs=0.01
+    )
 
 
 class TestPrinter:

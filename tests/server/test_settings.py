@@ -2,6 +2,7 @@
 
 import pytest
 from accounts import PASSWORD
+
 from octoprint_uptime.settings import defaults
 
 URL = "/api/plugin/octoprint_uptime"
@@ -118,7 +119,9 @@ HAND_EDITED = [
 ]
 
 
-@pytest.mark.parametrize(("edited", "kept", "warned"), HAND_EDITED, ids=lambda value: str(value)[:30])
+@pytest.mark.parametrize(
+    ("edited", "kept", "warned"), HAND_EDITED, ids=lambda value: str(value)[:30]
+)
 def test_a_hand_edited_config(new_server, edited, kept, warned):
     server = new_server(plugins={"octoprint_uptime": edited})
     with server.running():

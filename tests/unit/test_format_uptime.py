@@ -7,10 +7,11 @@ from fractions import Fraction
 from importlib import import_module
 from pathlib import Path
 
-import octoprint_uptime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+import octoprint_uptime
 from octoprint_uptime.format_uptime import FORMATS
 
 TABLE = json.loads((Path(__file__).parent.parent / "format_cases.json").read_text())

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from octoprint_uptime.reader import UptimeReader
 
 TICKS = os.sysconf("SC_CLK_TCK")

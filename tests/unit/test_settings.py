@@ -3,6 +3,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from octoprint_uptime.settings import SETTINGS, Interval, defaults, valid_settings, without_defaults
 
 DEFAULTS = {

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
-import translations
 from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
+
+import translations
 
 LANGUAGES = sorted(path.name for path in translations.CATALOGUES.iterdir() if path.is_dir())
 FILE = Path("LC_MESSAGES") / "messages.po"
@@ -40,7 +41,9 @@ def test_every_string_is_translated_and_none_is_left_over(template, language):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_placeholders_survive_translation(language):
     translated = catalogue(translations.CATALOGUES / language / FILE)
-    problems = [(message.id, str(error)) for message, errors in translated.check() for error in errors]
+    problems = [
+        (message.id, str(error)) for message, errors in translated.check() for error in errors
+    ]
     assert problems == []
 
 

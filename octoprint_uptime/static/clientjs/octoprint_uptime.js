@@ -50,7 +50,9 @@
      */
     OctoPrintUptimeClient.prototype.format = function (seconds, format = "full") {
         if (typeof seconds !== "number") {
-            throw new TypeError(`seconds must be a number, not ${JSON.stringify(seconds)}`);
+            throw new TypeError(
+                `seconds must be a number, not ${JSON.stringify(seconds)}`
+            );
         }
         if (!Number.isFinite(seconds)) {
             throw new RangeError(`seconds must be a finite number, not ${seconds}`);

@@ -139,8 +139,7 @@ $(function () {
             return self.narrowing() >= SHORT ? NARROWER_FORMAT[chosen] || chosen : chosen;
         });
         self.oneAtATime = ko.pureComputed(
-            () =>
-                self.preferences().compact_display || self.narrowing() >= ONE_AT_A_TIME
+            () => self.preferences().compact_display || self.narrowing() >= ONE_AT_A_TIME
         );
         self.iconOnly = ko.pureComputed(() => self.narrowing() >= ICON_ONLY);
         self.offlineText = gettext("offline");

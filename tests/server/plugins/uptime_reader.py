@@ -2,6 +2,7 @@
 
 import flask
 import octoprint.plugin
+
 from octoprint_uptime import format_uptime
 
 
