@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 from typing import Any
 
+import chromium
 import pytest
 from accounts import PASSWORD
 from octoprint_server import OctoPrintServer
@@ -13,15 +13,13 @@ from octoprint_uptime.settings import defaults
 
 API = "/api/plugin/octoprint_uptime"
 TOGGLE = "#navbar_plugin_octoprint_uptime > a"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 @pytest.fixture(scope="session")
 def browser():
-    system = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
         try:
-            browser = playwright.chromium.launch(executable_path=system, args=FLAGS)
+            browser = chromium.launch(playwright)
         except Error as error:
             not_run = f"browser tests not run, no Chromium: {error.message.splitlines()[0]}"
             if os.environ.get("CI") == "true":
@@ -51,10 +49,7 @@ class Tab:
 
     def open(self, user: str | None = "admin") -> Tab:
         if user:
-            cookies = self.server.login(user, PASSWORD).requests.cookies
-            self.page.context.add_cookies(
-                [{"name": c.name, "value": c.value, "url": self.server.url} for c in cookies]
-            )
+            chromium.sign_in(self.page.context, self.server, user, PASSWORD)
         self.page.goto(self.server.url)
         self.page.wait_for_function("window.OctoPrint?.coreui?.startedUp")
         return self

@@ -101,12 +101,7 @@ $(function () {
                     time: dateFormat.format(new Date(startedAt))
                 });
             });
-            clock.shown = ko.pureComputed(
-                () =>
-                    self.reachable() &&
-                    !self.iconOnly() &&
-                    self.chosenClocks().includes(clock)
-            );
+            clock.chosen = ko.pureComputed(() => self.chosenClocks().includes(clock));
             clock.waiting = ko.pureComputed(
                 () => self.oneAtATime() && self.clockInTurn() !== clock
             );
@@ -142,6 +137,7 @@ $(function () {
             () => self.preferences().compact_display || self.narrowing() >= ONE_AT_A_TIME
         );
         self.iconOnly = ko.pureComputed(() => self.narrowing() >= ICON_ONLY);
+        self.clocksShown = ko.pureComputed(() => self.reachable() && !self.iconOnly());
         self.offlineText = gettext("offline");
         self.offlineShown = ko.pureComputed(() => !self.reachable() && !self.iconOnly());
         self.visible = ko.pureComputed(

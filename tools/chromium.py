@@ -1,0 +1,25 @@
+"""A headless Chromium at OctoPrint's page, for the browser tests and the pictures."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from octoprint_server import OctoPrintServer
+from playwright.sync_api import Browser, BrowserContext, Playwright
+
+# Chromium's sandbox does not work for root, and a container has no GPU.
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+def launch(playwright: Playwright) -> Browser:
+    """The one ``CHROMIUM`` names, the system's, else Playwright's own."""
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    return playwright.chromium.launch(executable_path=path, args=FLAGS)
+
+
+def sign_in(context: BrowserContext, server: OctoPrintServer, name: str, password: str) -> None:
+    cookies = server.login(name, password).requests.cookies
+    context.add_cookies(
+        [{"name": cookie.name, "value": cookie.value, "url": server.url} for cookie in cookies]
+    )
