@@ -51,5 +51,5 @@ screenshots: venv-develop ## Take the pictures in docs/ anew
 	@$(BIN)/python tools/screenshots.py
 
 .PHONY: translations
-translations: venv-develop ## Extract, update, compile and bundle the translations
-	@$(BIN)/python tools/translations.py
+translations: venv-develop ## Extract, update, compile and bundle; LANGUAGE=fr begins another
+	@$(BIN)/python tools/translations.py $(LANGUAGE)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,8 +38,9 @@ def new_server(tmp_path_factory, users_file):
     """Makes servers with the account ``admin``; they are stopped when the module is done."""
     made = []
 
-    def make(environment=None, **config) -> OctoPrintServer:
-        server = OctoPrintServer(tmp_path_factory.mktemp("octoprint"), environment=environment)
+    def make(environment=None, python=sys.executable, **config) -> OctoPrintServer:
+        basedir = tmp_path_factory.mktemp("octoprint")
+        server = OctoPrintServer(basedir, environment=environment, python=python)
         server.configure(**config)
         shutil.copy(users_file, server.basedir)
         made.append(server)

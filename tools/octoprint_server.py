@@ -64,12 +64,13 @@ def merged(base: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
 
 
 class OctoPrintServer:
-    """OctoPrint of the running Python, on 127.0.0.1.
+    """OctoPrint on 127.0.0.1.
 
     Args:
         basedir: Its base folder; made if it is missing.
         port: Its port, any free one unless given.
         environment: What to add to the process's environment.
+        python: The Python that has OctoPrint, the running one unless given.
     """
 
     def __init__(
@@ -77,11 +78,13 @@ class OctoPrintServer:
         basedir: Path,
         port: int | None = None,
         environment: dict[str, str] | None = None,
+        python: str = sys.executable,
     ) -> None:
         self.basedir = basedir
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = environment or {}
+        self.python = python
         self._process: subprocess.Popen | None = None
         self._output = basedir / "output.log"
         basedir.mkdir(parents=True, exist_ok=True)
@@ -168,7 +171,7 @@ class OctoPrintServer:
             return False
 
     def _command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "octoprint", "--basedir", str(self.basedir), *arguments]
+        return [self.python, "-m", "octoprint", "--basedir", str(self.basedir), *arguments]
 
     def _octoprint(self, *arguments: str) -> None:
         subprocess.run(self._command(*arguments), check=True, capture_output=True)

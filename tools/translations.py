@@ -28,10 +28,12 @@ def extract(template: Path) -> None:
     pybabel("extract", "-F", "babel.cfg", "--no-location", "-o", template, ".")
 
 
-def main() -> None:
+def main(new_language: str) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         template = Path(scratch) / "messages.pot"
         extract(template)
+        if new_language:
+            pybabel("init", "-i", template, "-d", CATALOGUES, "-l", new_language)
         pybabel(
             *("update", "-i", template, "-d", CATALOGUES, "--no-fuzzy-matching"),
             *("--ignore-obsolete", "--ignore-pot-creation-date"),
@@ -42,4 +44,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(new_language="".join(sys.argv[1:]))
