@@ -264,7 +264,6 @@ class TestServerGone:
         with server.running():
             tab = new_tab(of=server).open().shown()
             expect(tab.clocks).to_have_count(2)
-            server_started = time.monotonic()
         expect(tab.item).to_have_class(re.compile("octoprint_uptime_gone"))
         expect(tab.item.get_by_text("offline")).to_be_visible()
         expect(tab.clocks).to_have_count(0)
@@ -279,7 +278,6 @@ class TestServerGone:
             octoprint = seconds_of(tab.texts()[1])
             age = time.time() - psutil.Process(server.pid).create_time()
             assert octoprint == pytest.approx(age, abs=2.5)
-            assert octoprint < time.monotonic() - server_started
             expect(tab.item).not_to_have_class(re.compile("octoprint_uptime_gone"))
             next_text(tab)
 
@@ -432,6 +430,11 @@ class TestLanguage:
         expect(settings).to_contain_text("Ganze Sekunden von 1 bis 120: 120 wird gespeichert.")
 
 
+@pytest.fixture
+def table():
+    return json.loads((Path(__file__).parents[1] / "format_cases.json").read_text())
+
+
 class TestClient:
     def test_both_ways_to_ask(self, new_tab):
         tab = new_tab().open().shown()
@@ -439,10 +442,6 @@ class TestClient:
             answer = tab.page.evaluate(f"OctoPrint.{call}")
             assert answer["uptime_available"] is True
             assert answer["seconds"] == pytest.approx(real_uptime(), abs=1.5)
-
-    @pytest.fixture(scope="class")
-    def table(self):
-        return json.loads((Path(__file__).parents[1] / "format_cases.json").read_text())
 
     def test_the_formatter_agrees_with_pythons(self, new_tab, table):
         tab = new_tab().open()
