@@ -4,30 +4,33 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from pathlib import Path
 
 import nox
 
 MATRIX = {"1.10.3": "3.9", "1.11.8": "3.11", "2.0.0rc7": "3.13"}
 
+# OctoPrint 1.10 imports pkg_resources without asking for what brings it.
+PKG_RESOURCES = "setuptools<81"
+
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = os.environ.get("CI") == "true"
 
 
 def interpreter(version: str) -> str:
-    """The newest Python of that version: on the path, else among pyenv's."""
-    name = f"python{version}"
+    """pyenv's newest Python of that version, else the one on the path.
+
+    pyenv's go first: what it puts on the path runs only the version that is switched on.
+    """
     folders = Path("~/.pyenv/versions").expanduser().glob(f"{version}.*")
     newest = sorted(folders, key=lambda folder: [int(n) for n in re.findall(r"\d+", folder.name)])
-    own = [str(folder / "bin" / "python") for folder in newest[-1:]]
-    return shutil.which(name) or next(iter(own), name)
+    return str(newest[-1] / "bin" / "python") if newest else f"python{version}"
 
 
 def tests_on(octoprint: str, python: str) -> None:
     @nox.session(name=f"octoprint-{octoprint}", python=interpreter(python))
     def tests(session: nox.Session) -> None:
-        session.install(f"OctoPrint=={octoprint}", "-e", ".[test]")
+        session.install(f"OctoPrint=={octoprint}", PKG_RESOURCES, "-e", ".[test]")
         session.run("python", "-m", "pytest", "tests/unit", "tests/server", *session.posargs)
 
 

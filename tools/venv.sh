@@ -15,6 +15,7 @@ if [ ! -x "$venv/bin/python" ] && ! "$python" -m venv "$venv"; then
     exit 1
 fi
 echo "Installing OctoPrint $octoprint into $venv, a minute or two …" >&2
+# OctoPrint 1.10 imports setuptools' pkg_resources without asking for it.
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
-    "OctoPrint==$octoprint" -e ".${extra:+[$extra]}"
+    "OctoPrint==$octoprint" "setuptools<81" -e ".${extra:+[$extra]}"
 touch "$stamp"

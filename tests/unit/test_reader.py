@@ -51,10 +51,12 @@ class Board:
 @pytest.fixture
 def board(tmp_path, monkeypatch):
     board = Board(tmp_path / "proc", uptime=5 * DAYS + 0.75, process_age=2 * DAYS)
-    monkeypatch.setattr(psutil, "PROCFS_PATH", str(tmp_path / "proc"))
-    monkeypatch.setattr(time, "time", lambda: board.wall)
-    monkeypatch.setattr(time, "clock_gettime", lambda clock: board.uptime)
-    return board
+    with monkeypatch.context() as patches:
+        patches.setattr(psutil, "PROCFS_PATH", str(tmp_path / "proc"))
+        patches.setattr(time, "time", lambda: board.wall)
+        patches.setattr(time, "clock_gettime", lambda clock: board.uptime)
+        yield board
+    psutil.boot_time()  # or psutil before 7.0 would remember the board's
 
 
 def assert_uptimes(reader, host, octoprint):
