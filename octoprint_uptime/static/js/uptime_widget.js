@@ -205,10 +205,15 @@ $(function () {
                 });
         };
 
-        self.loadPreferences = () =>
-            OctoPrint.settings
-                .getPluginSettings("octoprint_uptime")
-                .done(self.preferences);
+        let latestPreferences;
+
+        self.loadPreferences = () => {
+            const request = OctoPrint.settings.getPluginSettings("octoprint_uptime");
+            latestPreferences = request;
+            request.done((preferences) => {
+                if (request === latestPreferences) self.preferences(preferences);
+            });
+        };
 
         //~~ ticking
 
