@@ -28,7 +28,8 @@ test: venv-develop ## Run all tests: unit, a real server, a real browser
 	@$(BIN)/python -m pytest
 
 .PHONY: matrix
-matrix: venv-develop ## Run the unit and server tests on every supported OctoPrint
+matrix: venv-develop ## Run unit, server and a few browser tests on every supported OctoPrint
+	@tools/chromium.sh $(BIN)
 	@$(BIN)/nox
 
 .PHONY: lint
@@ -37,9 +38,9 @@ lint: venv-develop ## Check style and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/djlint --quiet --lint --extension jinja2 octoprint_uptime/templates
-	@npm ci --silent --no-audit --no-fund
-	@npx eslint octoprint_uptime/static
-	@npx prettier --log-level warn --check octoprint_uptime/static eslint.config.js
+	@PATH="$(abspath $(BIN)):$$PATH"; npm ci --no-audit --no-fund --loglevel error >/dev/null \
+		&& npx eslint octoprint_uptime/static \
+		&& npx prettier --log-level warn --check octoprint_uptime/static eslint.config.js
 
 .PHONY: bench
 bench: venv-develop ## Measure what the plugin costs a real server; needs wrk

@@ -1,4 +1,4 @@
-"""The unit and server tests on every supported OctoPrint; ``make matrix`` runs it."""
+"""The unit, server and a few browser tests on every supported OctoPrint: ``make matrix``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ from pathlib import Path
 
 import nox
 
-MATRIX = {"1.10.3": "3.9", "1.11.8": "3.11", "2.0.0rc7": "3.13"}
+# For each OctoPrint a Python and a psutil it runs with.
+MATRIX = {
+    "1.10.3": ("3.9", "5.9.8"),
+    "1.11.8": ("3.11", "6.1.1"),
+    "2.0.0rc7": ("3.13", "7.2.2"),
+}
 
 # OctoPrint 1.10 imports pkg_resources without asking for what brings it.
 PKG_RESOURCES = "setuptools<81"
@@ -27,12 +32,16 @@ def interpreter(version: str) -> str:
     return str(newest[-1] / "bin" / "python") if newest else f"python{version}"
 
 
-def tests_on(octoprint: str, python: str) -> None:
+def tests_on(octoprint: str, python: str, psutil: str) -> None:
     @nox.session(name=f"octoprint-{octoprint}", python=interpreter(python))
     def tests(session: nox.Session) -> None:
-        session.install(f"OctoPrint=={octoprint}", PKG_RESOURCES, "-e", ".[test]")
+        session.install(
+            *(f"OctoPrint=={octoprint}", f"psutil=={psutil}", PKG_RESOURCES),
+            *("-e", ".[test,browser]"),
+        )
         session.run("python", "-m", "pytest", "tests/unit", "tests/server", *session.posargs)
+        session.run("python", "-m", "pytest", "tests/browser", "-m", "matrix", *session.posargs)
 
 
-for octoprint, python in MATRIX.items():
-    tests_on(octoprint, python)
+for octoprint, (python, psutil) in MATRIX.items():
+    tests_on(octoprint, python, psutil)

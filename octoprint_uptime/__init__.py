@@ -84,6 +84,9 @@ class OctoPrintUptimePlugin(
             self._reader.printer_connected()
         elif event == Events.DISCONNECTED:
             self._reader.printer_disconnected()
+        else:
+            return
+        self._plugin_manager.send_plugin_message(self._identifier, {})
 
     ##~~ SettingsPlugin
 
@@ -98,12 +101,10 @@ class OctoPrintUptimePlugin(
         return dict(self._values)
 
     def on_settings_save(self, data: Any) -> dict[str, Any]:
-        if isinstance(data, dict):
-            data = {**self._values, **data}
         return self._keep_settings(data)
 
     def _keep_settings(self, raw: Any) -> dict[str, Any]:
-        self._values, corrections = valid_settings(raw)
+        self._values, corrections = valid_settings(raw, missing=self._values)
         for correction in corrections:
             self._logger.warning(correction)
         to_store = without_defaults(self._values)
@@ -142,8 +143,9 @@ class OctoPrintUptimePlugin(
             {
                 "type": "navbar",
                 "classes": ["dropdown"],
-                "data_bind": "visible: visible, css: {octoprint_uptime_gone: !reachable(),"
-                " octoprint_uptime_aside: aside}",
+                "data_bind": "visible: visible, "
+                "css: {octoprint_uptime_gone: !reachable(), octoprint_uptime_aside: aside}, "
+                "event: {keydown: handleKey, focusout: closeOnLeaving}, keydownBubble: false",
             },
             {"type": "settings", "name": gettext("Uptime"), "custom_bindings": True},
         ]

@@ -18,7 +18,9 @@ class Switch:
     default: bool
 
     def valid(self, raw: Any) -> tuple[bool, str]:
-        text = str(raw).strip().lower()
+        if raw in (True, False):
+            return bool(raw), ""
+        text = raw.strip().lower() if isinstance(raw, str) else ""
         if text in ("true", "yes", "on", "1"):
             return True, ""
         if text in ("false", "no", "off", "0"):
@@ -78,18 +80,18 @@ def defaults() -> dict[str, Value]:
     return {name: setting.default for name, setting in SETTINGS.items()}
 
 
-def valid_settings(raw: Any) -> tuple[dict[str, Value], list[str]]:
+def valid_settings(raw: Any, missing: Mapping[str, Value]) -> tuple[dict[str, Value], list[str]]:
     """Turn anything into valid settings.
 
     Args:
-        raw: Whatever was stored or sent. Names that are missing get their default;
-            unknown names are dropped.
+        raw: Whatever was stored or sent. Unknown names are dropped.
+        missing: The values of those that ``raw`` does not name.
 
     Returns:
         A value for every setting, and one sentence for each that was not taken as it
         was: out of range goes to the nearest bound, unreadable to the default.
     """
-    values = defaults()
+    values = dict(missing)
     if not isinstance(raw, Mapping):
         return values, [f"The settings must be a mapping, not {reprlib.repr(raw)}"]
     corrections = []

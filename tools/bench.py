@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 import psutil
-from octoprint_server import OctoPrintServer, Session
+from octoprint_server import QUIET_CONFIG, OctoPrintServer, Session
 
 ROUNDS = 40
 ROUND_SECONDS = 1
@@ -121,11 +121,8 @@ def bench_start(folder: Path) -> None:
     with_plugin = OctoPrintServer(folder / "with")
     with_plugin.configure()
     without = OctoPrintServer(folder / "without")
-    without.configure()
-    config = without.config_file.read_text()
-    without.config_file.write_text(
-        config.replace("_disabled:\n", "_disabled:\n  - octoprint_uptime\n")
-    )
+    disabled = [*QUIET_CONFIG["plugins"]["_disabled"], "octoprint_uptime"]
+    without.configure(plugins={"_disabled": disabled})
     times: dict[OctoPrintServer, list[float]] = {with_plugin: [], without: []}
     for number in range(STARTS + 1):
         for server, measured in times.items():

@@ -13,7 +13,7 @@ from octoprint_server import OctoPrintServer, free_port
 
 NAME = PASSWORD = "demo"
 PREFERRED_PORT = 5000
-FOLDER = Path(__file__).resolve().parent.parent / ".demo"
+FOLDER = Path(os.environ.get("DEMO", Path(__file__).resolve().parent.parent / ".demo"))
 
 
 def is_free(port: int) -> bool:
@@ -41,9 +41,11 @@ def main() -> None:
         with server.running():
             print(f"OctoPrint {version('OctoPrint')} with the plugin: {server.url}")
             print(f"Sign in as {NAME} with the password {PASSWORD}. Ctrl-C ends it.", flush=True)
-            server.wait()
+            sys.exit(server.wait())
     except KeyboardInterrupt:
         print()
+    except RuntimeError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

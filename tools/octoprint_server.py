@@ -29,7 +29,7 @@ QUIET_CONFIG: dict[str, Any] = {
         "seenWizards": {
             "backup": None,
             "classicwebcam": None,
-            "corewizard": 5,
+            "corewizard": 4,
             "tracking": None,
         },
     },
@@ -110,6 +110,8 @@ class OctoPrintServer:
                     *("serve", "--iknowwhatimdoing"),
                     *("--host", "127.0.0.1", "--port", str(self.port)),
                 ),
+                # Not the caller's folder, which Python would search before what is installed.
+                cwd=self.basedir,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **self.environment},
@@ -133,10 +135,10 @@ class OctoPrintServer:
             self._process.wait()
         self._process = None
 
-    def wait(self) -> None:
-        """Until the server ends by itself or the user ends it."""
+    def wait(self) -> int:
+        """Until the server ends; its exit status."""
         assert self._process is not None
-        self._process.wait()
+        return self._process.wait()
 
     @contextlib.contextmanager
     def running(self) -> Iterator[OctoPrintServer]:
@@ -153,6 +155,8 @@ class OctoPrintServer:
 
     def log(self) -> str:
         """All that OctoPrint has printed, without colours."""
+        if not self._output.exists():
+            return ""
         return re.sub(r"\x1b\[[0-9;]*m", "", self._output.read_text(errors="replace"))
 
     def login(self, name: str, password: str) -> Session:
@@ -174,7 +178,16 @@ class OctoPrintServer:
         return [self.python, "-m", "octoprint", "--basedir", str(self.basedir), *arguments]
 
     def _octoprint(self, *arguments: str) -> None:
-        subprocess.run(self._command(*arguments), check=True, capture_output=True)
+        done = subprocess.run(
+            self._command(*arguments),
+            cwd=self.basedir,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(f"OctoPrint {' '.join(arguments)} failed:\n{done.stdout}")
 
 
 class Session:

@@ -17,5 +17,10 @@ fi
 echo "Installing OctoPrint $octoprint into $venv, a minute or two …" >&2
 # OctoPrint 1.10 imports setuptools' pkg_resources without asking for it.
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
-    "OctoPrint==$octoprint" "setuptools<81" -e ".${extra:+[$extra]}"
+    "OctoPrint==$octoprint" "setuptools<81" -e ".${extra:+[$extra]}" || {
+    echo "OctoPrint $octoprint cannot be installed for $("$venv/bin/python" --version)." \
+        "It may want an older Python: name one with PYTHON=…" >&2
+    rm -rf "$venv"
+    exit 1
+}
 touch "$stamp"

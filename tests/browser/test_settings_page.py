@@ -32,6 +32,7 @@ def stored(admin):
     return admin.get("/api/settings").json()["plugins"]["octoprint_uptime"]
 
 
+@pytest.mark.matrix
 def test_a_save_shows_at_once_in_every_tab(new_tab, admin):
     first = new_tab()
     page = open_settings(first)
@@ -69,6 +70,27 @@ def test_with_every_switch_off_the_widget_is_gone(new_tab):
     page.get_by_label("Uptime of OctoPrint").uncheck()
     save(tab)
     expect(tab.item).to_be_hidden()
+
+
+def test_quick_saves_end_with_the_last(new_tab, preferences):
+    """The answers to the first may come after those to the last."""
+    tab = new_tab().open().shown()
+    held = []
+
+    def hold(route):
+        held.append(route)
+        if len(held) > 1:
+            route.continue_()
+
+    tab.page.route("**/api/settings", hold)
+    preferences(show_octoprint_uptime=False)
+    preferences(show_octoprint_uptime=True, display_format="short")
+    expect(tab.clocks).to_have_count(2)
+    expect(tab.clocks.first).to_have_text(re.compile(r"m$"))
+    held[0].fulfill(
+        json={"plugins": {"octoprint_uptime": {**defaults(), "show_octoprint_uptime": False}}}
+    )
+    expect(tab.clocks).to_have_count(2)
 
 
 def test_each_format_has_a_live_example(new_tab):
@@ -125,6 +147,6 @@ def test_saving_while_the_cursor_is_in_the_field_keeps_the_range(new_tab, admin)
     tab = new_tab()
     page = open_settings(tab)
     page.locator(POLL).fill("999")
-    page.locator(POLL).press("Tab")
-    save(tab)
+    tab.page.evaluate("document.querySelector('[data-test-id=settings-save]').click()")
+    expect(tab.page.locator("#settings_dialog")).to_be_hidden()
     assert stored(admin)["poll_interval_seconds"] == 120

@@ -10,17 +10,21 @@ from zoneinfo import ZoneInfo
 import psutil
 import pytest
 from accounts import PASSWORD, change_group
+from helpers import seconds_of
 from playwright.sync_api import expect
 
-UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 PACKAGE = Path(__file__).parents[2] / "octoprint_uptime"
 WIDTHS = (1400, 1200, 1024, 980, 768, 375)
 LONG = 86400 * 400 + 3600 * 23 + 60 * 59 + 58
 GUESTS_MAY_USE_THE_PAGE = {"STATUS", "SETTINGS_READ"}
 
 
-def seconds_of(text):
-    return sum(int(count) * UNITS[unit] for count, unit in re.findall(r"(\d+)([dhms])", text))
+# Every text that an element shows from now on, however short.
+RECORD = """element => {
+    window.recorded = [element.innerText];
+    new MutationObserver(() => window.recorded.push(element.innerText))
+        .observe(element, {subtree: true, childList: true, characterData: true});
+}"""
 
 
 def real_uptime():
@@ -38,10 +42,18 @@ class TestTicking:
     def test_every_second_is_shown_and_right_without_asking(self, new_tab):
         tab = new_tab().open().shown()
         asked = len(tab.asked)
-        shown = [seconds_of(next_text(tab)) for _ in range(3)]
-        assert shown == [shown[0], shown[0] + 1, shown[0] + 2]
-        assert shown[-1] == pytest.approx(real_uptime(), abs=1.5)
+        tab.clocks.first.evaluate(RECORD)
+        tab.page.wait_for_function("window.recorded.length > 3")
+        shown = [seconds_of(text) for text in tab.page.evaluate("window.recorded")]
+        assert shown == list(range(shown[0], shown[0] + len(shown)))
         assert len(tab.asked) == asked
+
+    def test_it_shows_what_is(self, new_tab):
+        tab = new_tab().open().shown()
+        before = real_uptime()
+        shown = seconds_of(next_text(tab))
+        # Half of the way to the server and back may be uneven: a second more or less.
+        assert int(before) - 1 <= shown <= real_uptime() + 1
 
     def test_one_request_a_minute(self, new_tab):
         tab = new_tab(clock=True).open().shown()
@@ -176,9 +188,9 @@ class TestPanel:
             around = [datetime.fromtimestamp(start + off, ZoneInfo(zone)) for off in (-2, 0, 2)]
             since = [f"since {when.day} {when:%b %Y, %H:%M}" for when in around]
             assert row.locator("small").inner_text() in since
-        assert seconds_of(
-            rows.nth(0).locator("td").inner_text().split("since")[0]
-        ) == pytest.approx(real_uptime(), abs=1.5)
+        before = real_uptime()
+        shown = seconds_of(rows.nth(0).locator("td > div").inner_text())
+        assert int(before) - 1 <= shown <= real_uptime() + 1
 
     def test_hovering_tells_the_same(self, new_tab):
         tab = new_tab().open().shown()
@@ -212,6 +224,17 @@ class TestPanel:
         admin.post("/api/connection", {"command": "disconnect"})
         expect(tab.clocks.nth(2)).to_have_text("–")
 
+    def test_the_printer_appears_though_other_plugins_are_slow(self, new_server, new_tab):
+        server = new_server(plugins={"octoprint_uptime": {"show_printer_uptime": True}})
+        (server.basedir / "plugins").mkdir()
+        (server.basedir / "plugins" / "aaa_slow.py").write_text(SLOW_PLUGIN)
+        with server.running():
+            admin = server.login("admin", PASSWORD)
+            tab = new_tab(of=server).open().shown()
+            expect(tab.clocks.nth(2)).to_have_text("–")
+            admin.post("/api/connection", {"command": "connect", "port": "VIRTUAL"})
+            expect(tab.clocks.nth(2)).to_have_text(re.compile(r"\ds"), timeout=30_000)
+
     def test_an_unknown_host_is_said(self, new_tab):
         tab = new_tab()
         names = ("", "_dhm", "_dh", "_d", "_short")
@@ -224,6 +247,7 @@ class TestPanel:
         expect(panel).to_contain_text("Not <b>known</b> here.")
         assert seconds_of(next_text_of(tab.clocks.nth(1))) > 0
 
+    @pytest.mark.matrix
     def test_by_keyboard(self, new_tab):
         tab = new_tab().open().shown()
         tab.toggle.focus()
@@ -236,6 +260,14 @@ class TestPanel:
         tab.page.keyboard.press("Escape")
         expect(tab.panel).to_be_hidden()
         expect(tab.toggle).to_be_focused()
+        tab.page.keyboard.press("Escape")
+        expect(tab.panel).to_be_hidden()
+        tab.page.keyboard.press("Space")
+        expect(tab.panel).to_be_visible()
+        tab.page.keyboard.press("Tab")
+        tab.page.keyboard.press("Tab")
+        expect(tab.panel).to_be_hidden()
+        tab.toggle.focus()
         tab.page.keyboard.press("Enter")
         tab.page.keyboard.press("Tab")
         tab.page.keyboard.press("Enter")
@@ -253,33 +285,82 @@ class TestPanel:
         assert tab.toggle.get_attribute("title") == title
 
 
+# It comes before the plugin in the order of their names, and so hears of events first.
+SLOW_PLUGIN = """
+import time
+import octoprint.plugin
+
+
+class SlowPlugin(octoprint.plugin.EventHandlerPlugin):
+    def on_event(self, event, payload):
+        if event == "Connected":
+            time.sleep(2)
+
+
+__plugin_name__ = "A slow one"
+__plugin_pythoncompat__ = ">=3.9,<4"
+__plugin_implementation__ = SlowPlugin()
+"""
+
+
 def next_text_of(clock):
     expect(clock).not_to_have_text(clock.inner_text())
     return clock.inner_text()
 
 
 class TestServerGone:
+    @pytest.mark.matrix
     def test_it_says_so_and_is_right_again_after_the_restart(self, new_server, new_tab):
         server = new_server()
         with server.running():
             tab = new_tab(of=server).open().shown()
             expect(tab.clocks).to_have_count(2)
+            tab.page.evaluate("window.sameOldPage = true")
+            tab.toggle.hover()
+            assert "since" in tab.toggle.get_attribute("title")
         expect(tab.item).to_have_class(re.compile("octoprint_uptime_gone"))
         expect(tab.item.get_by_text("offline")).to_be_visible()
         expect(tab.clocks).to_have_count(0)
         assert float(tab.toggle.evaluate("el => getComputedStyle(el).opacity")) < 1
-        tab.toggle.evaluate("el => el.focus()")
-        assert tab.toggle.get_attribute("title") == "OctoPrint cannot be reached."
+        expect(tab.toggle).to_have_attribute("title", "OctoPrint cannot be reached.")
         expect(tab.toggle).to_have_attribute("aria-label", "Uptime: offline")
         with server.running():
             overlay = tab.page.locator("#offline_overlay")
             expect(overlay).to_be_hidden(timeout=60_000)
             expect(tab.clocks).to_have_count(2, timeout=3_000)
             octoprint = seconds_of(tab.texts()[1])
-            age = time.time() - psutil.Process(server.pid).create_time()
-            assert octoprint == pytest.approx(age, abs=2.5)
+            assert octoprint <= time.time() - psutil.Process(server.pid).create_time() + 1
             expect(tab.item).not_to_have_class(re.compile("octoprint_uptime_gone"))
             next_text(tab)
+            assert tab.page.evaluate("window.sameOldPage"), "without a reload"
+
+    def test_the_old_processs_number_does_not_come_back(self, new_server, new_tab):
+        server = new_server()
+        with server.running():
+            tab = new_tab(of=server)
+            tab.answer_with(octoprint_seconds=LONG)
+            tab.open().shown()
+            expect(tab.clocks.nth(1)).to_have_text(re.compile("^400d"))
+        expect(tab.clocks).to_have_count(0)
+        waiting = []
+        tab.page.unroute_all()
+        tab.page.route("**/api/plugin/octoprint_uptime", waiting.append)
+        with server.running():
+            with tab.page.expect_request("**/api/plugin/octoprint_uptime", timeout=60_000):
+                pass
+            expect(tab.page.locator("#offline_overlay")).to_be_hidden()
+            expect(tab.clocks).to_have_count(0)
+            expect(tab.item.get_by_text("offline")).to_be_visible()
+            waiting[-1].continue_()
+            expect(tab.clocks.nth(1)).to_have_text(re.compile(r"^(\dm )?\d+s$"))
+
+    def test_a_server_that_hangs_is_noticed_at_the_next_poll(self, new_tab):
+        tab = new_tab(clock=True).open().shown()
+        tab.page.route("**/api/plugin/octoprint_uptime", lambda route: None)
+        with tab.page.expect_request("**/api/plugin/octoprint_uptime"):
+            tab.page.clock.run_for(61_000)
+        tab.page.clock.run_for(6_000)
+        expect(tab.item.get_by_text("offline")).to_be_visible()
 
     def test_an_api_that_fails_counts_as_gone_until_it_answers(self, new_tab):
         tab = new_tab(clock=True).open().shown()
@@ -320,6 +401,7 @@ class TestRoom:
         preferences(show_printer_uptime=True)
         return {"seconds": LONG, "octoprint_seconds": LONG, "printer_seconds": LONG}
 
+    @pytest.mark.matrix
     @pytest.mark.parametrize("crowd", [0, 250, 420, 540])
     def test_neither_navbar_nor_page_grows(self, new_tab, long_uptimes, crowd):
         tab = new_tab()
@@ -414,6 +496,7 @@ class TestTheme:
 
 
 class TestLanguage:
+    @pytest.mark.matrix
     def test_german(self, new_tab):
         tab = new_tab(locale="de-DE", timezone_id="Europe/Berlin").open().shown()
         expect(tab.toggle).to_have_attribute("aria-label", "Laufzeit")
@@ -441,7 +524,7 @@ class TestClient:
         for call in ("plugins.octoprint_uptime.get()", "simpleApiGet('octoprint_uptime')"):
             answer = tab.page.evaluate(f"OctoPrint.{call}")
             assert answer["uptime_available"] is True
-            assert answer["seconds"] == pytest.approx(real_uptime(), abs=1.5)
+            assert answer["seconds"] <= real_uptime() + 0.01
 
     def test_the_formatter_agrees_with_pythons(self, new_tab, table):
         tab = new_tab().open()

@@ -9,8 +9,8 @@ import subprocess
 import pytest
 from accounts import api_key
 from examples import ROOT, blocks
+from helpers import wait_for
 from octoprint_server import Session
-from waiting import wait_for
 
 from octoprint_uptime.format_uptime import FORMATS
 from octoprint_uptime.settings import SETTINGS, Choice, Interval

@@ -42,7 +42,8 @@ def test_the_german_page(kind, archives, new_server, tmp_path):
     python = Path(sys.executable)
     if kind != "editable":
         python = python_with(archives[kind], tmp_path / "venv")
-    where = run(python, "-c", "import octoprint_uptime as u; print(u.__file__)", cwd=tmp_path)
+    ask = "import octoprint_uptime as u; print(u.__file__)"
+    where = run(python, "-c", ask, cwd=tmp_path).strip()
     assert Path(where).is_relative_to(ROOT / "octoprint_uptime") == (kind == "editable")
 
     server = new_server(python=str(python))
@@ -52,6 +53,7 @@ def test_the_german_page(kind, archives, new_server, tmp_path):
         session.requests.headers["Accept-Language"] = "de"
         page = session.get("/").text
         assert "Laufzeit des Rechners" in page
+        assert f"= {Path(where).parent}\n" in server.log()
         assert "octoprint_uptime_bar" in page
         assert "nicht verbunden" in session.get("/i18n/de/messages.js").text
         assets = ("clientjs/octoprint_uptime.js", "js/uptime_widget.js", "css/octoprint_uptime.css")

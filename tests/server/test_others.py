@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from accounts import PASSWORD, api_key
+from helpers import seconds_of
 from octoprint_server import Session
 
 HERE = Path(__file__).parent
@@ -33,11 +34,13 @@ class TestSystemInformation:
         return admin.get("/api/system/info").json()["systeminfo"]
 
     def test_it_has_both_uptimes_fresh_at_each_look(self, admin):
-        before = admin.get(URL).json()
-        info = self.looked_up(admin)
-        after = admin.get(URL).json()
-        assert before["uptime"] == info[HOST] or after["uptime"] == info[HOST]
-        assert info[OCTOPRINT] in (before["octoprint_uptime"], after["octoprint_uptime"])
+        for field, key in (("uptime", HOST), ("octoprint_uptime", OCTOPRINT)):
+            before = admin.get(URL).json()
+            info = self.looked_up(admin)
+            after = admin.get(URL).json()
+            shown = seconds_of(info[key])
+            assert seconds_of(before[field]) <= shown <= seconds_of(after[field])
+        assert seconds_of(self.looked_up(admin)[OCTOPRINT]) >= shown
 
     def test_it_is_in_the_bundle(self, admin):
         bundle = zipfile.ZipFile(io.BytesIO(admin.get("/downloads/systeminfo.zip").content))
@@ -63,13 +66,25 @@ class TestRestart:
 
 @pytest.fixture(scope="module")
 def answer_and_log(new_server):
-    server = new_server(environment={"PYTHONPATH": str(HERE / "refused_psutil")})
+    server = server_refused(new_server, "boot_time")
     with server.running():
         admin = server.login("admin", PASSWORD)
         response = admin.get(URL)
         info = admin.get("/api/system/info").json()["systeminfo"]
         admin.get(URL)
     return response, info, server.log()
+
+
+def server_refused(new_server, *functions):
+    environment = {
+        "PYTHONPATH": str(HERE / "refused_psutil"),
+        "REFUSED": " ".join(functions),
+    }
+    return new_server(environment=environment)
+
+
+def warnings_of(log):
+    return [line for line in log.splitlines() if "octoprint_uptime - WARNING" in line]
 
 
 class TestRefusedPsutil:
@@ -86,11 +101,22 @@ class TestRefusedPsutil:
             assert body[f"octoprint_{field}"] is not None
 
     def test_one_line_in_the_log_says_why(self, answer_and_log):
-        log = answer_and_log[2].splitlines()
-        lines = [line for line in log if "octoprint_uptime - WARNING" in line]
+        lines = warnings_of(answer_and_log[2])
         assert len(lines) == 1
+        assert "octoprint (" not in lines[0]
         assert "host" in lines[0]
         assert "PermissionError" in lines[0]
+
+    def test_one_line_is_enough_for_both(self, new_server):
+        server = server_refused(new_server, "boot_time", "Process")
+        with server.running():
+            body = server.login("admin", PASSWORD).get(URL).json()
+        assert body["seconds"] is None
+        assert body["octoprint_seconds"] is None
+        lines = warnings_of(server.log())
+        assert len(lines) == 1
+        assert "host (" in lines[0]
+        assert "octoprint (" in lines[0]
 
     def test_system_information_says_unknown(self, answer_and_log):
         assert answer_and_log[1][HOST] == "unknown"

@@ -83,6 +83,14 @@ def test_abuse_by_post(server, admin, sent, kept):
     assert not [line for line in logged if " ERROR " in line or "Traceback" in line]
 
 
+@pytest.mark.parametrize("sent", ["text", None, [1, 2], 5], ids=str)
+def test_what_is_no_mapping_loses_nothing(server, admin, sent):
+    save(admin, {"display_format": "dh"}).raise_for_status()
+    assert save(admin, sent).status_code == 200
+    assert served(admin) == {**defaults(), "display_format": "dh"}
+    assert stored(server) == {"display_format": "dh"}
+
+
 def test_unknown_names_are_not_stored(server, admin):
     save(admin, {"unknown": 1, "display_format": "dhm"}).raise_for_status()
     assert stored(server) == {"display_format": "dhm"}

@@ -13,7 +13,7 @@ from octoprint_uptime.reader import UptimeReader
 TICKS = os.sysconf("SC_CLK_TCK")
 DAYS = 86400
 
-on_linux = pytest.mark.skipif(sys.platform != "linux", reason="scripts Linux's /proc")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="scripts Linux's /proc")
 
 
 class Board:
@@ -25,6 +25,7 @@ class Board:
     def __init__(self, proc: Path, uptime: float, process_age: float) -> None:
         self.wall = 1_700_000_000.25
         self.uptime = uptime
+        self.asleep = 0.0
         self._proc = proc
         stat = Path("/proc/self/stat").read_text()
         head, fields = stat.rsplit(")", 1)
@@ -38,6 +39,14 @@ class Board:
     def time_passes(self, seconds: float) -> None:
         self.wall += seconds
         self.uptime += seconds
+
+    def sleeps(self, seconds: float) -> None:
+        self.time_passes(seconds)
+        self.asleep += seconds
+
+    def clock(self, which: int) -> float:
+        stands_still = {time.CLOCK_BOOTTIME: 0.0, time.CLOCK_MONOTONIC: self.asleep}
+        return self.uptime - stands_still[which]
 
     def wall_clock_steps(self, seconds: float) -> None:
         self.wall += seconds
@@ -54,7 +63,8 @@ def board(tmp_path, monkeypatch):
     with monkeypatch.context() as patches:
         patches.setattr(psutil, "PROCFS_PATH", str(tmp_path / "proc"))
         patches.setattr(time, "time", lambda: board.wall)
-        patches.setattr(time, "clock_gettime", lambda clock: board.uptime)
+        patches.setattr(time, "clock_gettime", board.clock)
+        patches.setattr(time, "monotonic", lambda: board.clock(time.CLOCK_MONOTONIC))
         yield board
     psutil.boot_time()  # or psutil before 7.0 would remember the board's
 
@@ -65,7 +75,6 @@ def assert_uptimes(reader, host, octoprint):
     assert uptimes.octoprint == pytest.approx(octoprint, abs=1)
 
 
-@on_linux
 def test_uptimes_grow_with_time(board):
     reader = UptimeReader()
     assert_uptimes(reader, host=5 * DAYS, octoprint=2 * DAYS)
@@ -73,14 +82,12 @@ def test_uptimes_grow_with_time(board):
     assert_uptimes(reader, host=5 * DAYS + 1234, octoprint=2 * DAYS + 1234)
 
 
-@on_linux
 def test_the_second_the_kernel_cuts_off_the_boot_time_is_given_back(board):
     uptimes = UptimeReader().read()
     assert uptimes.host == board.uptime
     assert uptimes.octoprint == pytest.approx(2 * DAYS, abs=0.02)
 
 
-@on_linux
 @pytest.mark.parametrize("step", [-30 * DAYS, -DAYS, DAYS, 365 * DAYS])
 def test_a_step_of_the_wall_clock_after_the_start_moves_nothing(board, step):
     reader = UptimeReader()
@@ -90,7 +97,6 @@ def test_a_step_of_the_wall_clock_after_the_start_moves_nothing(board, step):
     assert_uptimes(reader, host=5 * DAYS + 60, octoprint=2 * DAYS + 60)
 
 
-@on_linux
 @pytest.mark.parametrize("step", [-30 * DAYS, -DAYS, DAYS, 365 * DAYS])
 def test_a_step_between_psutils_import_and_the_start_moves_nothing(board, step):
     psutil.boot_time()  # before 7.0 psutil keeps this for Process.create_time()
@@ -101,11 +107,22 @@ def test_a_step_between_psutils_import_and_the_start_moves_nothing(board, step):
     assert_uptimes(UptimeReader(), host=5 * DAYS, octoprint=2 * DAYS)
 
 
-@on_linux
-def test_time_asleep_counts():
-    """The clock is the one that goes on in suspend: it reads as the kernel's uptime does."""
-    uptime = float(Path("/proc/uptime").read_text().split()[0])
-    assert UptimeReader().read().host == pytest.approx(uptime, abs=1)
+def test_time_asleep_counts(board):
+    reader = UptimeReader()
+    reader.printer_connected()
+    board.sleeps(3600)
+    assert_uptimes(reader, host=5 * DAYS + 3600, octoprint=2 * DAYS + 3600)
+    assert reader.read().printer == 3600
+
+
+def test_here_and_now_it_is_the_kernels_own_uptime():
+    before = kernels_uptime()
+    host = UptimeReader().read().host
+    assert before - 0.01 <= host <= kernels_uptime() + 0.01  # it tells hundredths
+
+
+def kernels_uptime():
+    return float(Path("/proc/uptime").read_text().split()[0])
 
 
 def test_without_a_clock_that_counts_sleep_the_monotonic_one_serves(mocker, monkeypatch):
@@ -169,7 +186,6 @@ def test_psutil_is_asked_only_once(mocker):
     assert (boot_time.call_count, process.call_count) == (1, 1)
 
 
-@on_linux
 def test_the_printers_clock_runs_while_connected(board):
     reader = UptimeReader()
     assert reader.read().printer is None

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoprint_uptime.settings import SETTINGS, Interval, defaults, valid_settings, without_defaults
+from octoprint_uptime import settings
+from octoprint_uptime.settings import SETTINGS, Interval, defaults, without_defaults
 
 DEFAULTS = {
     "show_system_uptime": True,
@@ -17,12 +18,16 @@ DEFAULTS = {
 }
 
 
+def valid_settings(raw, missing=None):
+    return settings.valid_settings(raw, missing=missing or defaults())
+
+
 def test_defaults():
     assert defaults() == DEFAULTS
 
 
 def test_what_is_valid_is_taken_without_a_word():
-    settings = {
+    chosen = {
         "show_system_uptime": False,
         "show_octoprint_uptime": False,
         "show_printer_uptime": True,
@@ -31,7 +36,7 @@ def test_what_is_valid_is_taken_without_a_word():
         "compact_toggle_interval_seconds": 60,
         "poll_interval_seconds": 1,
     }
-    assert valid_settings(settings) == (settings, [])
+    assert valid_settings(chosen) == (chosen, [])
 
 
 @pytest.mark.parametrize(
@@ -42,6 +47,7 @@ def test_what_is_valid_is_taken_without_a_word():
         ("show_system_uptime", 0, False),
         ("show_printer_uptime", "on", True),
         ("show_printer_uptime", 1, True),
+        ("show_printer_uptime", 1.0, True),
         ("poll_interval_seconds", "30", 30),
         ("poll_interval_seconds", " 30.9 ", 30),
         ("poll_interval_seconds", 30.9, 30),
@@ -100,6 +106,15 @@ def test_what_is_no_mapping_gives_the_defaults(raw):
     values, corrections = valid_settings(raw)
     assert values == DEFAULTS
     assert len(corrections) == 1
+
+
+def test_what_is_missing_stays_as_it_was():
+    before = {**DEFAULTS, "display_format": "d", "poll_interval_seconds": 7}
+    assert valid_settings({"poll_interval_seconds": 8}, before)[0] == {
+        **before,
+        "poll_interval_seconds": 8,
+    }
+    assert valid_settings("text", before)[0] == before
 
 
 def test_unknown_names_are_dropped():

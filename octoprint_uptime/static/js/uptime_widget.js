@@ -3,7 +3,7 @@ $(function () {
 
     const client = OctoPrint.plugins.octoprint_uptime;
 
-    const REQUEST_TIMEOUT_MS = 10000;
+    const REQUEST_TIMEOUT_MS = 5000;
     const RETRY_MS = 5000;
     // More than a tick is ever late by: the machine slept, and performance.now() with it.
     const SLEPT_MS = 2000;
@@ -28,7 +28,8 @@ $(function () {
         //~~ what is known
 
         self.preferences = ko.observable({});
-        // The last answer of the API, with the browser's clocks when it was true.
+        // The last answer of the API: its body, performance.now() when it was true, and by
+        // how much the wall clock was ahead of that.
         self.answer = ko.observable(undefined);
         self.connected = ko.observable(true);
         self.answering = ko.observable(true);
@@ -96,7 +97,9 @@ $(function () {
                 const answer = self.answer();
                 if (!answer || answer.body[`${prefix}seconds`] === null) return "";
                 const startedAt =
-                    answer.receivedAt - answer.body[`${prefix}seconds`] * 1000;
+                    answer.trueAt +
+                    answer.wallAheadMs -
+                    answer.body[`${prefix}seconds`] * 1000;
                 return _.sprintf(gettext("since %(time)s"), {
                     time: dateFormat.format(new Date(startedAt))
                 });
@@ -124,7 +127,7 @@ $(function () {
 
         /** The browser's region (the order of day and month) where it speaks the page's language. */
         function readersLocale() {
-            const page = LOCALE.replace("_", "-");
+            const page = LOCALE.replace(/_/g, "-");
             const sameLanguage = (locale) => locale.split("-")[0] === page.split("-")[0];
             return navigator.languages.find(sameLanguage) || page;
         }
@@ -140,11 +143,11 @@ $(function () {
         self.clocksShown = ko.pureComputed(() => self.reachable() && !self.iconOnly());
         self.offlineText = gettext("offline");
         self.offlineShown = ko.pureComputed(() => !self.reachable() && !self.iconOnly());
+        self.wanted = ko.pureComputed(
+            () => self.permitted() && self.chosenClocks().length > 0
+        );
         self.visible = ko.pureComputed(
-            () =>
-                self.permitted() &&
-                self.answer() !== undefined &&
-                self.chosenClocks().length > 0
+            () => self.wanted() && self.answer() !== undefined
         );
         self.problem = ko.pureComputed(() => {
             if (!self.reachable()) return gettext("OctoPrint cannot be reached.");
@@ -174,7 +177,7 @@ $(function () {
         self.refresh = () => {
             clearTimeout(pollTimer);
             latestRequest = undefined;
-            if (!self.permitted() || !self.tabVisible() || !self.connected()) return;
+            if (!self.wanted() || !self.tabVisible() || !self.connected()) return;
 
             const askedAt = performance.now();
             const request = client.get({timeout: REQUEST_TIMEOUT_MS});
@@ -185,7 +188,7 @@ $(function () {
                     self.answer({
                         body,
                         trueAt: (askedAt + performance.now()) / 2,
-                        receivedAt: Date.now()
+                        wallAheadMs: wallAheadMs()
                     });
                     self.answering(true);
                     self.tick();
@@ -218,22 +221,22 @@ $(function () {
         //~~ ticking
 
         let tickTimer;
-        let wallAheadMs;
 
         self.tick = () => {
             clearTimeout(tickTimer);
             self.now(performance.now());
             if (!self.answer() || !self.tabVisible() || !self.reachable()) return;
 
-            const aheadMs = Date.now() - self.now();
-            const slept = aheadMs - wallAheadMs > SLEPT_MS;
-            wallAheadMs = aheadMs;
-            if (slept) {
+            if (wallAheadMs() - self.answer().wallAheadMs > SLEPT_MS) {
                 self.refresh();
-                return;
+            } else {
+                tickTimer = setTimeout(self.tick, untilNextSecondMs());
             }
-            tickTimer = setTimeout(self.tick, untilNextSecondMs());
         };
+
+        function wallAheadMs() {
+            return Date.now() - performance.now();
+        }
 
         /** Until the first of the clocks shows another second. */
         function untilNextSecondMs() {
@@ -279,10 +282,23 @@ $(function () {
 
         self.closePanel = () => $(element).removeClass("open");
 
-        self.closeOnEscape = (_, event) => {
-            if (event.key !== "Escape") return true;
-            self.closePanel();
-            $(".dropdown-toggle", element).trigger("focus");
+        self.closeOnLeaving = (_, event) => {
+            const to = event.relatedTarget;
+            if (to && !element.contains(to)) self.closePanel();
+            return true;
+        };
+
+        // In place of Bootstrap's, whose Escape opens what is closed and which knows no Space.
+        self.handleKey = (_, event) => {
+            const toggle = $(".dropdown-toggle", element);
+            if (event.key === "Escape") {
+                self.closePanel();
+                toggle.trigger("focus");
+            } else if (event.key === " " && toggle.is(event.target)) {
+                toggle.trigger("click");
+            } else {
+                return true;
+            }
         };
 
         self.showSettings = () => {
@@ -308,9 +324,13 @@ $(function () {
 
         self.onStartupComplete = () => {
             self.permitted.subscribe((permitted) => {
-                if (!permitted) self.answer(undefined);
+                if (permitted) self.loadPreferences();
+            });
+            self.wanted.subscribe((wanted) => {
+                if (!wanted) self.answer(undefined);
                 self.refresh();
             });
+            self.reachable.subscribe(self.describe);
             self.shape.subscribe(self.fit);
             const observer = new ResizeObserver(self.fit);
             observer.observe(element.parentElement);
@@ -321,11 +341,14 @@ $(function () {
 
         self.onBrowserTabVisibilityChange = (visible) => {
             self.tabVisible(visible);
-            self.tick();
+            self.now(performance.now());
             self.refresh();
         };
 
-        self.onEventConnected = self.onEventDisconnected = () => self.refresh();
+        // OctoPrint tells browsers of an event before it tells plugins: theirs is the word.
+        self.onDataUpdaterPluginMessage = (plugin) => {
+            if (plugin === "octoprint_uptime") self.refresh();
+        };
 
         self.onEventSettingsUpdated = () => {
             self.loadPreferences();
@@ -334,6 +357,7 @@ $(function () {
 
         self.onServerDisconnect = () => {
             self.connected(false);
+            self.answering(false); // until the next answer, which may be a new process's
             self.refresh();
         };
 

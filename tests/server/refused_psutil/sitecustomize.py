@@ -1,10 +1,19 @@
-"""Put first on PYTHONPATH, this makes psutil refuse to tell the boot time."""
+"""Put first on PYTHONPATH, this makes psutil refuse what ``REFUSED`` names.
+
+``Process`` means the age of the own process: OctoPrint itself needs the rest of it.
+"""
+
+import os
 
 import psutil
 
 
-def refuse():
-    raise PermissionError(13, "Permission denied", "/proc/stat")
+def refuse(*_):
+    raise PermissionError(13, "Permission denied", "/proc")
 
 
-psutil.boot_time = refuse
+for name in os.environ["REFUSED"].split():
+    if name == "Process":
+        psutil.Process.create_time = refuse
+    else:
+        setattr(psutil, name, refuse)

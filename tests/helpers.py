@@ -1,9 +1,18 @@
+"""What the tests of a running server share."""
+
 from __future__ import annotations
 
+import re
 import time
 from typing import Callable, TypeVar
 
 Result = TypeVar("Result")
+UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+
+
+def seconds_of(text: str) -> int:
+    """What a formatted uptime stands for."""
+    return sum(int(count) * UNITS[unit] for count, unit in re.findall(r"(\d+)([dhms])", text))
 
 
 def wait_for(condition: Callable[[], Result], timeout_seconds: float = 30) -> Result:
