@@ -77,20 +77,24 @@ def test_quick_saves_end_with_the_last(new_tab, preferences):
     tab = new_tab().open().shown()
     held = []
 
-    def hold(route):
-        held.append(route)
-        if len(held) > 1:
+    def hold_those_of_the_first(route):
+        if len(held) == len(("OctoPrint's own", "the widget's")):
             route.continue_()
+        else:
+            held.append(route)
 
-    tab.page.route("**/api/settings", hold)
+    tab.page.route("**/api/settings", hold_those_of_the_first)
     preferences(show_octoprint_uptime=False)
+    while len(held) < 2:
+        tab.page.wait_for_event("request")
     preferences(show_octoprint_uptime=True, display_format="short")
-    expect(tab.clocks).to_have_count(2)
     expect(tab.clocks.first).to_have_text(re.compile(r"m$"))
-    held[0].fulfill(
-        json={"plugins": {"octoprint_uptime": {**defaults(), "show_octoprint_uptime": False}}}
-    )
     expect(tab.clocks).to_have_count(2)
+    old = {"plugins": {"octoprint_uptime": {**defaults(), "show_octoprint_uptime": False}}}
+    for route in held:
+        with tab.page.expect_response("**/api/settings"):
+            route.fulfill(json=old)
+    assert tab.clocks.count() == 2
 
 
 def test_each_format_has_a_live_example(new_tab):

@@ -343,8 +343,12 @@ class TestServerGone:
             expect(tab.clocks.nth(1)).to_have_text(re.compile("^400d"))
         expect(tab.clocks).to_have_count(0)
         waiting = []
+
+        def make_wait(route):
+            waiting.append(route)
+
         tab.page.unroute_all()
-        tab.page.route("**/api/plugin/octoprint_uptime", waiting.append)
+        tab.page.route("**/api/plugin/octoprint_uptime", make_wait)
         with server.running():
             with tab.page.expect_request("**/api/plugin/octoprint_uptime", timeout=60_000):
                 pass
