@@ -282,14 +282,14 @@ $(function () {
 
         self.closePanel = () => $(element).removeClass("open");
 
-        self.closeOnLeaving = (_, event) => {
+        self.closeOnLeaving = (viewModel, event) => {
             const to = event.relatedTarget;
             if (to && !element.contains(to)) self.closePanel();
             return true;
         };
 
         // In place of Bootstrap's, whose Escape opens what is closed and which knows no Space.
-        self.handleKey = (_, event) => {
+        self.handleKey = (viewModel, event) => {
             const toggle = $(".dropdown-toggle", element);
             if (event.key === "Escape") {
                 self.closePanel();
@@ -315,7 +315,7 @@ $(function () {
             );
         };
 
-        self.onBoundTo = (_, boundTo) => {
+        self.onBoundTo = (target, boundTo) => {
             element = boundTo;
             new MutationObserver(() =>
                 self.panelOpen(element.classList.contains("open"))
