@@ -107,6 +107,7 @@ HAND_EDITED = [
     (
         {
             "show_system_uptime": "no",
+            "show_printer_uptime": float("nan"),
             "display_format": ["full"],
             "compact_toggle_interval_seconds": "12.7",
             "poll_interval_seconds": 10**12,
@@ -117,13 +118,11 @@ HAND_EDITED = [
             "compact_toggle_interval_seconds": 12,
             "poll_interval_seconds": 120,
         },
-        ["display_format", "poll_interval_seconds"],
+        ["show_printer_uptime", "display_format", "poll_interval_seconds"],
     ),
     (float("inf"), {}, ["mapping"]),
     ("<script>alert(1)</script>", {}, ["mapping"]),
-    ([], {}, ["mapping"]),
     (None, {}, []),
-    ({"poll_interval_seconds": float("nan")}, {}, ["poll_interval_seconds"]),
 ]
 
 
