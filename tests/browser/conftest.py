@@ -12,7 +12,6 @@ from playwright.sync_api import Error, Locator, Page, sync_playwright
 from octoprint_uptime.settings import defaults
 
 API = "/api/plugin/octoprint_uptime"
-TOGGLE = "#navbar_plugin_octoprint_uptime > a"
 
 
 @pytest.fixture(scope="session")
@@ -94,14 +93,6 @@ class Tab:
     def wait_for_requests(self, count: int) -> None:
         while len(self.asked) < count:
             self.page.wait_for_event("request", lambda request: request.url.endswith(API))
-
-    def measure(self) -> dict[str, int]:
-        return self.page.evaluate(
-            """() => ({
-                navbar: document.querySelector("#navbar .navbar-inner").offsetHeight,
-                page: document.documentElement.scrollWidth,
-            })"""
-        )
 
 
 @pytest.fixture

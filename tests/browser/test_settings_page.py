@@ -111,6 +111,20 @@ def test_each_format_has_a_live_example(new_tab):
         expect(example).to_have_text(answer[field])
 
 
+def test_the_examples_live_with_every_switch_off(new_tab, preferences):
+    preferences(show_system_uptime=False, show_octoprint_uptime=False)
+    tab = new_tab().open()
+    assert tab.asked == []
+    tab.page.evaluate(
+        "OctoPrint.coreui.viewmodels.settingsViewModel.show('settings_plugin_octoprint_uptime')"
+    )
+    tab.wait_for_requests(1)
+    answer = tab.page.evaluate("OctoPrint.plugins.octoprint_uptime.get()")
+    example = tab.page.locator(".octoprint_uptime_example").nth(1)
+    expect(example).to_have_text(answer["uptime_dhm"])
+    expect(tab.item).to_be_hidden()
+
+
 @pytest.mark.parametrize(
     ("field", "typed", "kept", "reason"),
     [

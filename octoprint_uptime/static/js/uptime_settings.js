@@ -11,7 +11,6 @@ $(function () {
         self.uptime = parameters[1];
 
         self.settings = undefined;
-        self.dialogOpen = ko.observable(false);
 
         //~~ live examples
 
@@ -19,7 +18,9 @@ $(function () {
             const known = self.uptime.clocks
                 .map((clock) => clock.seconds())
                 .filter((seconds) => seconds !== null);
-            return self.dialogOpen() && known.length ? known[0] : SAMPLE_SECONDS;
+            return self.uptime.wantedForExamples() && known.length
+                ? known[0]
+                : SAMPLE_SECONDS;
         });
 
         self.example = (format) =>
@@ -67,8 +68,8 @@ $(function () {
             self.settings = self.settingsViewModel.settings.plugins.octoprint_uptime;
         };
 
-        self.onSettingsShown = () => self.dialogOpen(true);
-        self.onSettingsHidden = () => self.dialogOpen(false);
+        self.onSettingsShown = () => self.uptime.wantedForExamples(true);
+        self.onSettingsHidden = () => self.uptime.wantedForExamples(false);
     }
 
     OCTOPRINT_VIEWMODELS.push({

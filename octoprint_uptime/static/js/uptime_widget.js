@@ -143,11 +143,15 @@ $(function () {
         self.clocksShown = ko.pureComputed(() => self.reachable() && !self.iconOnly());
         self.offlineText = gettext("offline");
         self.offlineShown = ko.pureComputed(() => !self.reachable() && !self.iconOnly());
+        // Set by the settings page while it shows examples.
+        self.wantedForExamples = ko.observable(false);
         self.wanted = ko.pureComputed(
-            () => self.permitted() && self.chosenClocks().length > 0
+            () =>
+                self.permitted() &&
+                (self.chosenClocks().length > 0 || self.wantedForExamples())
         );
         self.visible = ko.pureComputed(
-            () => self.wanted() && self.answer() !== undefined
+            () => self.answer() !== undefined && self.chosenClocks().length > 0
         );
         self.problem = ko.pureComputed(() => {
             if (!self.reachable()) return gettext("OctoPrint cannot be reached.");
