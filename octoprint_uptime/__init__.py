@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import flask
 import octoprint.plugin
+import octoprint.util.version
 from flask_babel import gettext
 from octoprint.access import ADMIN_GROUP, READONLY_GROUP, USER_GROUP
 from octoprint.access.permissions import Permissions
@@ -20,6 +24,8 @@ from .format_uptime import (
     format_uptime_short,
 )
 from .reader import UptimeReader
+from .recorder import HistoryUnavailableError, Recorder
+from .report import NO_PREVIOUS_END, UNPLANNED_ENDS, Timeline, history_answer, history_csv
 from .settings import SETTINGS, defaults, valid_settings, without_defaults
 
 __all__ = [
@@ -31,11 +37,20 @@ __all__ = [
 ]
 
 
+DEFAULT_DAYS = 30
+PRINT_ENDS = (Events.PRINT_DONE, Events.PRINT_FAILED, Events.PRINT_CANCELLED)
+OWN_EVENTS = ("plugin_octoprint_uptime_started", "plugin_octoprint_uptime_unplanned")
+# Pi Support's; that plugin need not be there.
+THROTTLE_STATE = "plugin_pi_support_throttle_state"
+
+
 class OctoPrintUptimePlugin(
     octoprint.plugin.AssetPlugin,
+    octoprint.plugin.BlueprintPlugin,
     octoprint.plugin.EnvironmentDetectionPlugin,
     octoprint.plugin.EventHandlerPlugin,
     octoprint.plugin.SettingsPlugin,
+    octoprint.plugin.ShutdownPlugin,
     octoprint.plugin.SimpleApiPlugin,
     octoprint.plugin.StartupPlugin,
     octoprint.plugin.TemplatePlugin,
@@ -46,11 +61,15 @@ class OctoPrintUptimePlugin(
         # OctoPrint's own settings merge several layers at each look, too slow to be
         # read anew for every request.
         self._values = defaults()
-        self._is_server = False
+        # Only a server records: the command line loads plugins too.
+        self._recorder: Recorder | None = None
+        self._unacknowledged_end: dict[str, Any] | None = None
+        self._is_disconnecting = False
+        self._past_undervoltage: bool | None = None
 
     def get_uptime(self) -> dict[str, Any]:
         """What ``GET /api/plugin/octoprint_uptime`` answers, without a request."""
-        answer = uptime_answer(self._reader.read(), self._values)
+        answer = uptime_answer(self._reader.read(), self._values, self._unacknowledged_end)
         if not answer["uptime_available"]:
             answer["error"] = gettext("The uptime of the host cannot be determined.")
         return answer
@@ -64,13 +83,47 @@ class OctoPrintUptimePlugin(
             "js": ["js/uptime_widget.js", "js/uptime_settings.js"],
         }
 
+    ##~~ BlueprintPlugin
+
+    def is_blueprint_protected(self) -> bool:
+        return False  # for the same reason as the API
+
+    def is_blueprint_csrf_protected(self) -> bool:
+        return True
+
+    @octoprint.plugin.BlueprintPlugin.route("/history", methods=["GET"])
+    def get_history(self) -> flask.Response:
+        if not Permissions.PLUGIN_OCTOPRINT_UPTIME_VIEW.can():
+            return self._may_not_view()
+        most = self._values["history_days"]
+        days = flask.request.args.get("days", str(min(DEFAULT_DAYS, most)))
+        form = flask.request.args.get("format", "json")
+        if not re.fullmatch("[0-9]{1,4}", days) or not 1 <= int(days) <= most:
+            return self._refuse(
+                400, gettext("days must be a whole number from 1 to %(most)d.", most=most)
+            )
+        if form not in ("csv", "json"):
+            return self._refuse(400, gettext("format must be csv or json."))
+        try:
+            records = self._recorder.records()
+        except HistoryUnavailableError as error:
+            return self._no_history(error)
+        answer = history_answer(records, self._recorder.now(), int(days))
+        return self._csv(answer) if form == "csv" else self._json(answer)
+
+    def _csv(self, answer: dict[str, Any]) -> flask.Response:
+        # Spreadsheets take what does not begin with this mark for some other encoding.
+        response = flask.Response(history_csv(answer).encode("utf-8-sig"), mimetype="text/csv")
+        response.headers["Content-Disposition"] = "attachment; filename=uptime-history.csv"
+        return response
+
     ##~~ EnvironmentDetectionPlugin
 
     def get_additional_environment(self) -> dict[str, str]:
         uptimes = self._reader.read()
         environment = {"system_uptime": uptimes.host}
         # On the command line the process is not the server, and its age says nothing.
-        if self._is_server:
+        if self._recorder:
             environment["octoprint_uptime"] = uptimes.octoprint
         return {
             name: "unknown" if seconds is None else format_uptime(seconds)
@@ -80,12 +133,36 @@ class OctoPrintUptimePlugin(
     ##~~ EventHandlerPlugin
 
     def on_event(self, event: str, payload: Any) -> None:
+        if self._recorder is None:
+            return
         if event == Events.CONNECTED:
             self._reader.printer_connected()
+            # OctoPrint 2 connects to more than serial ports.
+            self._recorder.connected(payload.get("port") or payload.get("connector"))
+            self._tell_browsers()
+        elif event == Events.DISCONNECTING:
+            self._is_disconnecting = True
         elif event == Events.DISCONNECTED:
             self._reader.printer_disconnected()
-        else:
-            return
+            # Only who asks for it makes OctoPrint announce it first.
+            self._recorder.disconnected(failed=not self._is_disconnecting)
+            self._is_disconnecting = False
+            self._tell_browsers()
+        elif event == Events.PRINT_STARTED:
+            self._recorder.printing(payload["path"])
+        elif event in PRINT_ENDS:
+            self._recorder.printing(None)
+        elif event == THROTTLE_STATE:
+            self._note_undervoltage(payload)
+
+    def _note_undervoltage(self, state: Mapping[str, bool]) -> None:
+        """Note what was seen now or since the last look; not what was before this run."""
+        new_in_past = state["past_undervoltage"] and self._past_undervoltage is False
+        if state["current_undervoltage"] or new_in_past:
+            self._recorder.undervoltage()
+        self._past_undervoltage = state["past_undervoltage"]
+
+    def _tell_browsers(self) -> None:
         self._plugin_manager.send_plugin_message(self._identifier, {})
 
     ##~~ SettingsPlugin
@@ -101,7 +178,10 @@ class OctoPrintUptimePlugin(
         return dict(self._values)
 
     def on_settings_save(self, data: Any) -> dict[str, Any]:
-        return self._keep_settings(data)
+        stored = self._keep_settings(data)
+        if self._recorder:
+            self._recorder.beat()
+        return stored
 
     def _keep_settings(self, raw: Any) -> dict[str, Any]:
         self._values, corrections = valid_settings(raw, missing=self._values)
@@ -123,18 +203,84 @@ class OctoPrintUptimePlugin(
 
     def on_api_get(self, request: flask.Request) -> flask.Response:
         if not Permissions.PLUGIN_OCTOPRINT_UPTIME_VIEW.can():
-            body = refusal(gettext("You do not have the permission to view the uptimes."))
-            return flask.make_response(flask.jsonify(body), 403)
+            return self._may_not_view()
+        return self._json(self.get_uptime())
+
+    def get_api_commands(self) -> dict[str, list[str]]:
+        return {"acknowledge": [], "clear_history": []}
+
+    def on_api_command(self, command: str, data: Any) -> flask.Response | None:
+        if command == "clear_history":
+            if not Permissions.SETTINGS.can():
+                return self._refuse(
+                    403, gettext("Clearing the history takes the settings permission.")
+                )
+            action = self._recorder.clear
+        else:
+            if not Permissions.PLUGIN_OCTOPRINT_UPTIME_VIEW.can():
+                return self._may_not_view()
+            action = self._recorder.acknowledge
+        try:
+            action()
+        except HistoryUnavailableError as error:
+            return self._no_history(error)
+        return None
+
+    def _json(self, body: dict[str, Any]) -> flask.Response:
         # Not jsonify: OctoPrint has it indent, which takes Python's slow encoder.
-        return flask.Response(flask.json.dumps(self.get_uptime()), mimetype="application/json")
+        return flask.Response(flask.json.dumps(body), mimetype="application/json")
+
+    def _refuse(self, status: int, sentence: str) -> flask.Response:
+        return flask.make_response(flask.jsonify(refusal(sentence)), status)
+
+    def _may_not_view(self) -> flask.Response:
+        return self._refuse(403, gettext("You do not have the permission to view the uptimes."))
+
+    def _no_history(self, error: HistoryUnavailableError) -> flask.Response:
+        return self._refuse(503, gettext("The history is not available: %(reason)s.", reason=error))
 
     ##~~ StartupPlugin
 
     def on_startup(self, host: str, port: int) -> None:
-        self._is_server = True
+        self._recorder = Recorder(
+            Path(self.get_plugin_data_folder()) / "history.db",
+            self._logger,
+            heartbeat_seconds=lambda: self._values["heartbeat_seconds"],
+            history_days=lambda: self._values["history_days"],
+            on_change=self._on_history_changed,
+        )
+        self._recorder.start(
+            self._reader.read().octoprint, octoprint.util.version.get_octoprint_version_string()
+        )
         if self._reader.unknown:
             reasons = (f"{clock} ({why})" for clock, why in self._reader.unknown.items())
             self._logger.warning("psutil cannot tell the start of: %s", ", ".join(reasons))
+
+    def on_after_startup(self) -> None:
+        self._recorder.after_start(self._tell_how_the_last_run_ended)
+
+    def _tell_how_the_last_run_ended(self) -> None:
+        timeline = self._timeline()
+        payload = timeline.previous_end() if timeline else NO_PREVIOUS_END
+        self._event_bus.fire(Events.PLUGIN_OCTOPRINT_UPTIME_STARTED, payload)
+        if payload["previous_end"] in UNPLANNED_ENDS:
+            self._event_bus.fire(Events.PLUGIN_OCTOPRINT_UPTIME_UNPLANNED, payload)
+
+    def _on_history_changed(self) -> None:
+        timeline = self._timeline()
+        self._unacknowledged_end = timeline.unacknowledged() if timeline else None
+        self._tell_browsers()
+
+    def _timeline(self) -> Timeline | None:
+        try:
+            return Timeline(self._recorder.records(), self._recorder.now())
+        except HistoryUnavailableError:
+            return None
+
+    ##~~ ShutdownPlugin
+
+    def on_shutdown(self) -> None:
+        self._recorder.stop()
 
     ##~~ TemplatePlugin
 
@@ -171,6 +317,18 @@ class OctoPrintUptimePlugin(
             }
         ]
 
+    ##~~ octoprint.events.register_custom_events hook
+
+    def register_custom_events(self) -> list[str]:
+        return ["started", "unplanned"]
+
+    ##~~ octoprint.server.sockjs.emit hook
+
+    def may_emit(self, socket: Any, user: Any, message: str, payload: Any) -> bool:
+        if message != "event" or payload["type"] not in OWN_EVENTS:
+            return True
+        return bool(user and user.has_permission(Permissions.PLUGIN_OCTOPRINT_UPTIME_VIEW))
+
 
 __plugin_name__ = "Uptime"
 __plugin_pythoncompat__ = ">=3.9,<4"
@@ -182,4 +340,6 @@ def __plugin_load__() -> None:
     __plugin_helpers__ = {"get_uptime": plugin.get_uptime}
     __plugin_hooks__ = {
         "octoprint.access.permissions": plugin.get_additional_permissions,
+        "octoprint.events.register_custom_events": plugin.register_custom_events,
+        "octoprint.server.sockjs.emit": plugin.may_emit,
     }

@@ -22,12 +22,15 @@ def _text_fields(prefix: str) -> dict[str, Callable[[float], str]]:
 _FIELDS = [(clock, f"{prefix}seconds", _text_fields(prefix)) for clock, prefix in _PREFIXES.items()]
 
 
-def uptime_answer(uptimes: Uptimes, settings: Mapping[str, Any]) -> dict[str, Any]:
+def uptime_answer(
+    uptimes: Uptimes, settings: Mapping[str, Any], unacknowledged_end: dict[str, Any] | None
+) -> dict[str, Any]:
     """The body of ``GET /api/plugin/octoprint_uptime``.
 
     Args:
         uptimes: What the reader knows.
         settings: Valid settings.
+        unacknowledged_end: What :meth:`report.Timeline.unacknowledged` tells.
 
     Returns:
         The fields that ``docs/api.md`` lists, ready for JSON, but for ``error``: that
@@ -45,10 +48,11 @@ def uptime_answer(uptimes: Uptimes, settings: Mapping[str, Any]) -> dict[str, An
             answer[field] = format_text(seconds)
     answer["display_format"] = settings["display_format"]
     answer["poll_interval_seconds"] = settings["poll_interval_seconds"]
+    answer["unacknowledged_end"] = unacknowledged_end if settings["notify_unplanned"] else None
     answer["uptime_available"] = uptimes.host is not None
     return answer
 
 
 def refusal(error: str) -> dict[str, Any]:
-    """The body for someone who may not see the uptimes."""
+    """The body of every answer that is not 200."""
     return {"error": error, "uptime_available": False}

@@ -15,8 +15,8 @@ from typing import Callable, NamedTuple
 import psutil
 
 
-def _monotonic_clock() -> Callable[[], float]:
-    """The clock that goes on while the machine sleeps, where there is one."""
+def monotonic_clock() -> Callable[[], float]:
+    """Seconds since the boot, on the clock that goes on in sleep where there is one."""
     if hasattr(time, "CLOCK_BOOTTIME"):
         return lambda: time.clock_gettime(time.CLOCK_BOOTTIME)
     return time.monotonic
@@ -42,7 +42,7 @@ class UptimeReader:
 
     def __init__(self) -> None:
         self.unknown: dict[str, str] = {}
-        self._clock = _monotonic_clock()
+        self._clock = monotonic_clock()
         # boot_time() goes first: before 7.0 psutil derives create_time() from the boot
         # time it saw last, which may date from before the wall clock was set.
         self._host_started_at = self._started_at("host", psutil.boot_time)

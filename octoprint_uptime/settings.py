@@ -43,22 +43,23 @@ class Choice:
 
 @dataclass(frozen=True)
 class Interval:
-    """A whole number of seconds within a range; fractions are cut."""
+    """A whole number of seconds or days within a range; fractions are cut."""
 
     default: int
     minimum: int
     maximum: int
+    unit: str = "seconds"
 
     def valid(self, raw: Any) -> tuple[int, str]:
-        complaint = f"must be a number of seconds from {self.minimum} to {self.maximum}"
+        complaint = f"must be a number of {self.unit} from {self.minimum} to {self.maximum}"
         if isinstance(raw, bool) or not isinstance(raw, (int, float, str)):
             return self.default, complaint
         try:
-            seconds = math.trunc(float(raw) if isinstance(raw, str) else raw)
+            number = math.trunc(float(raw) if isinstance(raw, str) else raw)
         except (ValueError, OverflowError):
             return self.default, complaint
-        nearest = min(max(seconds, self.minimum), self.maximum)
-        return nearest, "" if nearest == seconds else complaint
+        nearest = min(max(number, self.minimum), self.maximum)
+        return nearest, "" if nearest == number else complaint
 
 
 Value = Union[bool, str, int]
@@ -71,6 +72,9 @@ SETTINGS: dict[str, Switch | Choice | Interval] = {
     "compact_display": Switch(False),
     "compact_toggle_interval_seconds": Interval(5, 5, 60),
     "poll_interval_seconds": Interval(60, 1, 120),
+    "notify_unplanned": Switch(True),
+    "heartbeat_seconds": Interval(60, 10, 600),
+    "history_days": Interval(90, 7, 3650, unit="days"),
 }
 """Every setting's name, kind, default and range."""
 

@@ -1,0 +1,325 @@
+"""What happened: boots, runs of OctoPrint, printer connections, in one SQLite file.
+
+Every time is in seconds since the boot of the host, on the clock that no one sets. Each
+boot has one anchor to the wall clock, so when that is set right, every row of the boot is
+right. How a run ended is not stored: it follows from the row after it (``report.py``).
+
+The journal is a write-ahead log that is synchronised at every commit, for an SD card
+that loses power: a heartbeat appends one small page to a file that is not growing any
+more, where a rollback journal would write several pages to two files and their
+directory. The lock is exclusive because the index that lets several processes read
+would be one more file to write.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+MIGRATIONS = (
+    """
+    CREATE TABLE boots (
+        id INTEGER PRIMARY KEY,
+        kernel_id TEXT,
+        booted_at REAL NOT NULL,
+        clock_set INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE TABLE runs (
+        id INTEGER PRIMARY KEY,
+        boot INTEGER NOT NULL REFERENCES boots,
+        started REAL NOT NULL,
+        seen REAL NOT NULL,
+        ended REAL,
+        octoprint_version TEXT NOT NULL,
+        printing TEXT,
+        undervoltage INTEGER NOT NULL DEFAULT 0,
+        acknowledged INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE TABLE connections (
+        id INTEGER PRIMARY KEY,
+        run INTEGER NOT NULL REFERENCES runs,
+        started REAL NOT NULL,
+        ended REAL,
+        failed INTEGER NOT NULL DEFAULT 0,
+        port TEXT
+    );
+    """,
+)
+"""Each brings a file from the version that is its index to the next."""
+
+PAGE_BYTES = 1024  # what a heartbeat writes
+PAGES_IN_LOG = 200
+ANCHOR_TOLERANCE_SECONDS = 1.0
+SAME_BOOT_SECONDS = 60.0
+BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
+
+
+class NewerFileError(Exception):
+    """The file was written by a newer version of the plugin."""
+
+
+class Instant(NamedTuple):
+    """One moment on both clocks, in seconds: since the boot, and Unix time."""
+
+    since_boot: float
+    wall: float
+
+    @property
+    def booted_at(self) -> float:
+        """The Unix time of the boot, as far as the wall clock knows."""
+        return self.wall - self.since_boot
+
+
+class Boot(NamedTuple):
+    """``clock_set`` is true when someone set the wall clock during this boot."""
+
+    id: int
+    booted_at: float
+    clock_set: bool
+
+
+class Run(NamedTuple):
+    """One run of OctoPrint; ``ended`` is ``None`` unless it said goodbye."""
+
+    id: int
+    boot: int
+    started: float
+    seen: float
+    ended: float | None
+    octoprint_version: str
+    printing: str | None
+    undervoltage: bool
+    acknowledged: bool
+
+
+class Connection(NamedTuple):
+    """One printer connection; ``ended`` is ``None`` unless OctoPrint saw its end."""
+
+    id: int
+    run: int
+    started: float
+    ended: float | None
+    failed: bool
+    port: str | None
+
+
+class Records(NamedTuple):
+    """All that is kept, oldest first. The last run is the one that is running."""
+
+    boots: list[Boot]
+    runs: list[Run]
+    connections: list[Connection]
+
+
+def kernel_boot_id() -> str | None:
+    """What the Linux kernel calls this boot; ``None`` on other systems."""
+    return BOOT_ID_FILE.read_text().strip() if BOOT_ID_FILE.exists() else None
+
+
+def move_aside(path: Path) -> Path:
+    """Rename a damaged file and what belongs to it, so that a new one can be begun."""
+    suffix = time.strftime(".damaged-%Y-%m-%d-%H%M%S")
+    for part in ("-wal", "-journal", ""):
+        file = path.with_name(path.name + part)
+        if file.exists():
+            file.rename(path.with_name(path.name + suffix + part))
+    return path.with_name(path.name + suffix)
+
+
+class History:
+    """The open file. For one thread at a time.
+
+    Args:
+        path: The file; it is made when it is missing.
+
+    Raises:
+        NewerFileError: The file is of a newer version; it is left as it is.
+        sqlite3.OperationalError: It cannot be opened or written now.
+        sqlite3.DatabaseError: It is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        try:
+            self._prepare(path)
+        except BaseException:
+            self._database.close()
+            raise
+        self._run: int | None = None
+        self._boot: int | None = None
+
+    def close(self) -> None:
+        self._database.close()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that is written within is kept, or nothing of it."""
+        run, boot = self._run, self._boot
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._database.execute("COMMIT")
+        except BaseException:
+            self._run, self._boot = run, boot
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            raise
+
+    # What is recorded. Each within a transaction, and after ``begin``.
+
+    def begin(
+        self, kernel_id: str | None, started: float, at: Instant, octoprint_version: str
+    ) -> None:
+        """A run of OctoPrint has begun.
+
+        Args:
+            kernel_id: The kernel's name for this boot, if it has one.
+            started: When the process started, in seconds since the boot.
+            at: Now.
+            octoprint_version: Of the OctoPrint that runs.
+        """
+        self._boot, earliest = self._same_boot(kernel_id, at)
+        if self._boot is None:
+            self._boot = self._insert(
+                "INSERT INTO boots (kernel_id, booted_at) VALUES (?, ?)", kernel_id, at.booted_at
+            )
+        else:
+            self.keep_anchor(at)
+        started = max(started, earliest)
+        self._run = self._insert(
+            "INSERT INTO runs (boot, started, seen, octoprint_version) VALUES (?, ?, ?, ?)",
+            self._boot,
+            started,
+            max(started, at.since_boot),
+            octoprint_version,
+        )
+
+    def beat(self, since_boot: float) -> None:
+        """OctoPrint is still here."""
+        self._database.execute("UPDATE runs SET seen = ? WHERE id = ?", (since_boot, self._run))
+
+    def keep_anchor(self, at: Instant) -> bool:
+        """Note when the wall clock has been set; whether it has."""
+        (booted_at,) = self._row("SELECT booted_at FROM boots WHERE id = ?", self._boot)
+        if abs(at.booted_at - booted_at) <= ANCHOR_TOLERANCE_SECONDS:
+            return False
+        self._database.execute(
+            "UPDATE boots SET booted_at = ?, clock_set = 1 WHERE id = ?",
+            (at.booted_at, self._boot),
+        )
+        return True
+
+    def goodbye(self, since_boot: float) -> None:
+        """OctoPrint ends in order."""
+        self._database.execute(
+            "UPDATE runs SET seen = ?, ended = ? WHERE id = ?", (since_boot, since_boot, self._run)
+        )
+
+    def connected(self, since_boot: float, port: str | None) -> None:
+        """OctoPrint has connected to a printer."""
+        self.disconnected(since_boot, failed=False)
+        self._insert(
+            "INSERT INTO connections (run, started, port) VALUES (?, ?, ?)",
+            self._run,
+            since_boot,
+            port,
+        )
+
+    def disconnected(self, since_boot: float, failed: bool) -> None:
+        """The connection has ended, by an error or on purpose."""
+        self._database.execute(
+            "UPDATE connections SET ended = ?, failed = ? WHERE run = ? AND ended IS NULL",
+            (since_boot, failed, self._run),
+        )
+
+    def printing(self, file: str | None) -> None:
+        """A print of that file has begun, or, with ``None``, it has ended."""
+        self._database.execute("UPDATE runs SET printing = ? WHERE id = ?", (file, self._run))
+
+    def undervoltage(self) -> None:
+        """Undervoltage was seen."""
+        self._database.execute("UPDATE runs SET undervoltage = 1 WHERE id = ?", (self._run,))
+
+    def acknowledge(self) -> None:
+        """Someone has seen how the runs before this one ended."""
+        self._database.execute(
+            "UPDATE runs SET acknowledged = 1 WHERE id < ? AND NOT acknowledged", (self._run,)
+        )
+
+    def clear(self) -> None:
+        """Forget all but what is running."""
+        self._database.execute("DELETE FROM runs WHERE id <> ?", (self._run,))
+        self._database.execute("DELETE FROM connections WHERE ended IS NOT NULL")
+        self._forget_orphans()
+
+    def prune(self, first_run: int, first_connection: int) -> None:
+        """Forget the runs and connections before these, but none that is running."""
+        self._database.execute("DELETE FROM runs WHERE id < ? AND id <> ?", (first_run, self._run))
+        self._database.execute(
+            "DELETE FROM connections WHERE id < ? AND (ended IS NOT NULL OR run <> ?)",
+            (first_connection, self._run),
+        )
+        self._forget_orphans()
+
+    def records(self) -> Records:
+        """All that is kept."""
+        boots = self._database.execute("SELECT id, booted_at, clock_set FROM boots ORDER BY id")
+        runs = self._database.execute(
+            "SELECT id, boot, started, seen, ended, octoprint_version, printing,"
+            " undervoltage, acknowledged FROM runs ORDER BY id"
+        )
+        connections = self._database.execute(
+            "SELECT id, run, started, ended, failed, port FROM connections ORDER BY id"
+        )
+        return Records(
+            boots=[Boot(*row) for row in boots],
+            runs=[Run(*row) for row in runs],
+            connections=[Connection(*row) for row in connections],
+        )
+
+    def _prepare(self, path: Path) -> None:
+        (version,) = self._row("PRAGMA user_version")
+        if version > len(MIGRATIONS):
+            raise NewerFileError(
+                f"{path} is of version {version}, newer than this plugin's {len(MIGRATIONS)}"
+            )
+        self._database.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = FULL")
+        self._database.execute(f"PRAGMA wal_autocheckpoint = {PAGES_IN_LOG}")
+        (state,) = self._row("PRAGMA quick_check(1)")
+        if state != "ok":
+            raise sqlite3.DatabaseError(state)
+        for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
+            self._database.executescript(
+                f"BEGIN IMMEDIATE; {migration}; PRAGMA user_version = {number}; COMMIT"
+            )
+
+    def _same_boot(self, kernel_id: str | None, at: Instant) -> tuple[int | None, float]:
+        """The last boot, if it is this one, and when its last run was seen last."""
+        last = self._row("SELECT id, kernel_id, booted_at FROM boots ORDER BY id DESC LIMIT 1")
+        if last is None:
+            return None, 0.0
+        boot, last_kernel_id, booted_at = last
+        (seen,) = self._row("SELECT max(seen) FROM runs WHERE boot = ?", boot)
+        near = abs(at.booted_at - booted_at) < SAME_BOOT_SECONDS
+        same = last_kernel_id == kernel_id if kernel_id else near
+        # A virtual machine set back to a snapshot is in the same boot, but earlier.
+        if same and at.since_boot >= seen:
+            return boot, seen
+        return None, 0.0
+
+    def _forget_orphans(self) -> None:
+        self._database.execute("DELETE FROM connections WHERE run NOT IN (SELECT id FROM runs)")
+        self._database.execute("DELETE FROM boots WHERE id NOT IN (SELECT boot FROM runs)")
+
+    def _row(self, query: str, *parameters: object) -> Any:
+        return self._database.execute(query, parameters).fetchone()
+
+    def _insert(self, query: str, *parameters: object) -> int | None:
+        return self._database.execute(query, parameters).lastrowid

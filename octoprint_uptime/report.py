@@ -1,0 +1,342 @@
+"""What the records mean: when everything ran, how it ended, and for how long it was down.
+
+Pure: records and one instant in, plain data for JSON and CSV out.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
+from typing import Any, NamedTuple
+
+from .history import Boot, Connection, Instant, Records, Run
+
+RUN_ENDS = ("restart", "shutdown", "crash", "power_loss")
+SYSTEM_ENDS = ("shutdown", "power_loss")
+UNPLANNED_ENDS = ("crash", "power_loss")
+
+DAY_SECONDS = 86400
+EARLIEST_UNIX_TIME = 1_735_689_600.0
+"""2025-01-01: a wall clock before this has not been set, no version is older."""
+KEPT_A_DAY = 50
+"""Rows of a kind kept for each day, so that a loop of crashes fills no SD card."""
+
+NO_PREVIOUS_END = dict.fromkeys(
+    (
+        *("previous_end", "previous_ended_at", "downtime_seconds"),
+        *("interrupted_print", "undervoltage"),
+    )
+)
+"""What the events say when nothing is known of an earlier run."""
+
+CSV_COLUMNS = (
+    "started_at_utc",
+    "ended_at_utc",
+    "seconds",
+    "end",
+    "end_exact",
+    "downtime_seconds",
+    "interrupted_print",
+    "undervoltage",
+    "octoprint_version",
+)
+
+
+class Span(NamedTuple):
+    """From when to when something ran, in seconds since the boot with that id."""
+
+    boot: int
+    started: float
+    ended: float
+
+    @property
+    def seconds(self) -> float:
+        return self.ended - self.started
+
+
+class Timeline:
+    """The records on the wall clock.
+
+    Args:
+        records: What is kept; the last run is the running one.
+        now: Now, in the boot of the last run.
+    """
+
+    def __init__(self, records: Records, now: Instant) -> None:
+        self._records = records
+        self._now = now
+        self._current = records.runs[-1]
+        self._spans = {run.id: self._span(run) for run in records.runs}
+        self._ends = dict(self._ends_of_runs())
+        self._booted_at = known_boots(records.boots, self._last_seen())
+
+    def octoprint(self) -> list[dict[str, Any]]:
+        """The runs of OctoPrint, oldest first, as the API has them."""
+        runs = self._records.runs
+        following: Iterable[Run | None] = itertools.chain(runs[1:], [None])
+        return [self._run_entry(run, later) for run, later in zip(runs, following)]
+
+    def system(self) -> list[dict[str, Any]]:
+        """The boots of the host, oldest first, as the API has them."""
+        last_runs = {run.boot: run for run in self._records.runs}
+        entries = []
+        for boot, later in itertools.zip_longest(self._records.boots, self._records.boots[1:]):
+            last = last_runs[boot.id]
+            span = Span(boot.id, 0.0, self._spans[last.id].ended)
+            end = self._ends[last.id]
+            downtime = self._between(span, Span(later.id, 0.0, 0.0)) if later else None
+            entries.append(
+                {
+                    **self._times(span, running=end == "running"),
+                    "end": end,
+                    "end_exact": None if end == "running" else last.ended is not None,
+                    "downtime_seconds": downtime,
+                }
+            )
+        return entries
+
+    def printer(self) -> list[dict[str, Any]]:
+        """The printer connections, oldest first, as the API has them."""
+        runs = {run.id: run for run in self._records.runs}
+        return [
+            self._connection_entry(connection, runs[connection.run])
+            for connection in self._records.connections
+        ]
+
+    def now(self) -> float | None:
+        """The Unix time, unless the clock of the host is not to be believed."""
+        return None if self._booted_at[self._current.boot] is None else self._now.wall
+
+    def unacknowledged(self) -> dict[str, Any] | None:
+        """The last unplanned end that no one has acknowledged."""
+        entries = self.octoprint()
+        for run, entry in zip(reversed(self._records.runs), reversed(entries)):
+            if run.acknowledged:
+                return None
+            if entry["end"] in UNPLANNED_ENDS:
+                return {
+                    name: entry[name]
+                    for name in (
+                        *("end", "ended_at", "end_exact", "downtime_seconds"),
+                        *("interrupted_print", "undervoltage"),
+                    )
+                }
+        return None
+
+    def previous_end(self) -> dict[str, Any]:
+        """How the run before the running one ended, as the events tell it."""
+        runs = self._records.runs
+        if len(runs) == 1:
+            return dict(NO_PREVIOUS_END)
+        entry = self._run_entry(*runs[-2:])
+        return {
+            **{name: entry.get(name) for name in NO_PREVIOUS_END},
+            "previous_end": entry["end"],
+            "previous_ended_at": entry["ended_at"],
+        }
+
+    def first_kept(self, days: int) -> tuple[int, int]:
+        """The ids of the first run and the first connection that are not too old."""
+        cutoff = self._now.wall - days * DAY_SECONDS
+        return (
+            _first_kept(self._records.runs, self.octoprint(), cutoff, days * KEPT_A_DAY),
+            _first_kept(self._records.connections, self.printer(), cutoff, days * KEPT_A_DAY),
+        )
+
+    def _span(self, run: Run) -> Span:
+        if run is self._current:
+            return Span(run.boot, run.started, max(run.started, self._now.since_boot))
+        return Span(run.boot, run.started, run.seen if run.ended is None else run.ended)
+
+    def _ends_of_runs(self) -> Iterable[tuple[int, str]]:
+        for run, later in zip(self._records.runs, self._records.runs[1:]):
+            on_same_boot = run.boot == later.boot
+            if run.ended is not None:
+                yield run.id, "restart" if on_same_boot else "shutdown"
+            else:
+                yield run.id, "crash" if on_same_boot else "power_loss"
+        yield self._current.id, "running"
+
+    def _last_seen(self) -> dict[int, float]:
+        return {span.boot: span.ended for span in self._spans.values()}
+
+    def _run_entry(self, run: Run, later: Run | None) -> dict[str, Any]:
+        span, end = self._spans[run.id], self._ends[run.id]
+        return {
+            **self._times(span, running=end == "running"),
+            "end": end,
+            "end_exact": None if end == "running" else run.ended is not None,
+            "downtime_seconds": self._between(span, self._spans[later.id]) if later else None,
+            "interrupted_print": None if end == "running" else run.printing,
+            "undervoltage": bool(run.undervoltage),
+            "octoprint_version": run.octoprint_version,
+        }
+
+    def _connection_entry(self, connection: Connection, run: Run) -> dict[str, Any]:
+        run_span = self._spans[run.id]
+        if connection.ended is not None:
+            end = "error" if connection.failed else "disconnected"
+            ended = connection.ended
+        else:
+            end = "running" if run is self._current else "octoprint_down"
+            ended = run_span.ended
+        span = Span(run_span.boot, connection.started, max(connection.started, ended))
+        return {
+            **self._times(span, running=end == "running"),
+            "end": end,
+            "port": connection.port,
+        }
+
+    def _times(self, span: Span, running: bool) -> dict[str, float | None]:
+        return {
+            "started_at": self._wall(span.boot, span.started),
+            "ended_at": None if running else self._wall(span.boot, span.ended),
+            "seconds": round(span.seconds, 3),
+        }
+
+    def _wall(self, boot: int, since_boot: float) -> float | None:
+        booted_at = self._booted_at[boot]
+        return None if booted_at is None else round(booted_at + since_boot, 3)
+
+    def _between(self, span: Span, later: Span) -> float | None:
+        if span.boot == later.boot:
+            return round(later.started - span.ended, 3)
+        ended_at = self._wall(span.boot, span.ended)
+        started_at = self._wall(later.boot, later.started)
+        if ended_at is None or started_at is None:
+            return None
+        return round(started_at - ended_at, 3)
+
+
+def known_boots(boots: Sequence[Boot], last_seen: dict[int, float]) -> dict[int, float | None]:
+    """The Unix time of each boot, ``None`` where its wall clock was wrong.
+
+    A boot cannot have begun before the one before it was seen last. If it claims so,
+    its clock was never set; unless it is the later one whose clock someone did set.
+    """
+    believed: list[Boot] = []
+
+    def contradicts(earlier: Boot, later: Boot) -> bool:
+        return later.booted_at < earlier.booted_at + last_seen[earlier.id]
+
+    for boot in boots:
+        if boot.booted_at + last_seen[boot.id] < EARLIEST_UNIX_TIME:
+            continue
+        if boot.clock_set:
+            while believed and not believed[-1].clock_set and contradicts(believed[-1], boot):
+                believed.pop()
+        if not believed or not contradicts(believed[-1], boot):
+            believed.append(boot)
+    return {**dict.fromkeys(last_seen), **{boot.id: boot.booted_at for boot in believed}}
+
+
+def _first_kept(
+    rows: Sequence[Run] | Sequence[Connection],
+    entries: list[dict[str, Any]],
+    cutoff: float,
+    most: int,
+) -> int:
+    kept = min(len(_since(entries, cutoff)), most)
+    if kept:
+        return rows[-kept].id
+    return rows[-1].id + 1 if rows else 0
+
+
+def _since(entries: list[dict[str, Any]], start: float | None) -> list[dict[str, Any]]:
+    """The entries after the last that is known to have ended before ``start``."""
+    if start is None:
+        return entries
+    for number, entry in enumerate(reversed(entries)):
+        if entry["ended_at"] is not None and entry["ended_at"] < start:
+            return entries[len(entries) - number :]
+    return entries
+
+
+def history_answer(records: Records, now: Instant, days: int) -> dict[str, Any]:
+    """The body of ``GET /plugin/octoprint_uptime/history``, as ``docs/api.md`` lists it."""
+    timeline = Timeline(records, now)
+    to = timeline.now()
+    start = None if to is None else to - days * DAY_SECONDS
+    octoprint, system = timeline.octoprint(), timeline.system()
+    return {
+        "from": None if start is None else round(start, 3),
+        "to": None if to is None else round(to, 3),
+        "octoprint": _since(octoprint, start)[::-1],
+        "system": _since(system, start)[::-1],
+        "printer": _since(timeline.printer(), start)[::-1],
+        "summary": {
+            "octoprint": _summary(octoprint, RUN_ENDS, start, to),
+            "system": _summary(system, SYSTEM_ENDS, start, to),
+        },
+    }
+
+
+def _summary(
+    entries: list[dict[str, Any]], ends: Sequence[str], start: float | None, to: float | None
+) -> dict[str, Any]:
+    in_window = _since(entries, start)
+    counts = Counter(entry["end"] for entry in in_window)
+    return {
+        "availability": _availability(entries, start, to),
+        "longest_seconds": max(entry["seconds"] for entry in in_window),
+        "ends": {end: counts[end] for end in ends},
+    }
+
+
+def _availability(
+    entries: list[dict[str, Any]], start: float | None, to: float | None
+) -> float | None:
+    """The share of the window, since the first known start, that was spent running.
+
+    An entry of which nobody knows when it was counts where it lies between known ones.
+    """
+    known = [number for number, entry in enumerate(entries) if entry["started_at"] is not None]
+    if not known:
+        return None
+    first, last = entries[known[0]], entries[known[-1]]
+    begin = first["started_at"] if start is None else max(first["started_at"], start)
+    end = last["started_at"] + last["seconds"] if to is None else to
+    if end <= begin:
+        return None
+    placed = _since(entries[known[0] : known[-1] + 1], start)
+    up = sum(_seconds_within(entry, begin, end) for entry in placed)
+    return round(min(1.0, up / (end - begin)), 6)
+
+
+def _seconds_within(entry: dict[str, Any], begin: float, end: float) -> float:
+    started_at, seconds = entry["started_at"], entry["seconds"]
+    if started_at is None:
+        return float(seconds)
+    return max(0.0, min(started_at + seconds, end) - max(started_at, begin))
+
+
+def history_csv(answer: dict[str, Any]) -> str:
+    """The runs of OctoPrint in ``answer`` as CSV for a spreadsheet, times in UTC."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(CSV_COLUMNS)
+    for run in answer["octoprint"]:
+        cells = {
+            **run,
+            "started_at_utc": _utc(run["started_at"]),
+            "ended_at_utc": _utc(run["ended_at"]),
+        }
+        writer.writerow([_defused(cells[column]) for column in CSV_COLUMNS])
+    return text.getvalue()
+
+
+def _utc(unix_time: float | None) -> str:
+    if unix_time is None:
+        return ""
+    return datetime.fromtimestamp(unix_time, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _defused(cell: Any) -> Any:
+    """No formula: spreadsheets run what begins with one of these."""
+    if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
+        return "'" + cell
+    return cell
