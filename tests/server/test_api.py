@@ -19,6 +19,7 @@ CLOCK_FIELDS = ("seconds", "uptime", "uptime_dhm", "uptime_dh", "uptime_d", "upt
 FIELDS = {prefix + field for prefix in PREFIXES for field in CLOCK_FIELDS} | {
     "display_format",
     "poll_interval_seconds",
+    "unacknowledged_end",
     "uptime_available",
 }
 

@@ -1,0 +1,531 @@
+"""What a real OctoPrint tells of how it ended, after it has ended so."""
+
+import contextlib
+import csv
+import io
+import json
+import re
+import shutil
+import signal
+import sqlite3
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+import websocket
+from accounts import PASSWORD, add_user, api_key, change_group
+from helpers import wait_for
+from octoprint_server import Session
+
+HERE = Path(__file__).parent
+URL = "/plugin/octoprint_uptime/history"
+API = "/api/plugin/octoprint_uptime"
+EVENT_BUS = "/api/plugin/event_bus"
+VIEW = "PLUGIN_OCTOPRINT_UPTIME_VIEW"
+FILE = "=1+1 half-way.gcode"
+# OctoPrint takes markup out of the names of files, but not out of what a printer calls its own.
+MARKUP = "=1+1 <img src=x onerror=alert(1)>.gcode"
+LONG_PRINT = "G28\n" + "G4 P200\n" * 3000
+
+
+def history(session, query=""):
+    response = session.get(URL + query)
+    assert response.status_code == 200, response.text
+    assert response.headers["Content-Type"] == "application/json"
+    return response.json()
+
+
+def last_end(session):
+    """The run before the running one."""
+    return history(session)["octoprint"][1]
+
+
+def fire(session, event, payload):
+    body = {"command": "fire", "event": event, "payload": payload}
+    session.post(EVENT_BUS, body).raise_for_status()
+
+
+def throttle(session, current=False, past=False):
+    payload = {"current_undervoltage": current, "past_undervoltage": past}
+    fire(session, "plugin_pi_support_throttle_state", payload)
+
+
+def wait_for_events(session, count):
+    """The uptime's events, once there are so many."""
+    wait_for(lambda: len(session.get(EVENT_BUS).json()["events"]) >= count)
+    return session.get(EVENT_BUS).json()["events"]
+
+
+def connect(session, port="VIRTUAL"):
+    session.post("/api/connection", {"command": "connect", "port": port}).raise_for_status()
+    wait_for(lambda: session.get("/api/printer").status_code == 200)
+
+
+def wait_for_connections(session, ends):
+    wait_for(lambda: [c["end"] for c in history(session)["printer"]] == ends)
+
+
+@pytest.fixture
+def on_board(new_server):
+    """Makes servers on a host whose boots are scripted, with the event bus."""
+
+    def make(**config):
+        server = new_server(environment={"PYTHONPATH": str(HERE / "scripted_board")}, **config)
+        shutil.copytree(HERE / "plugins", server.basedir / "plugins")
+        boot(server, "first", age=5000)
+        return server
+
+    return make
+
+
+def boot(server, name, age):
+    """The host has booted ``age`` seconds ago; what the server will believe."""
+    booted_at = time.clock_gettime(time.CLOCK_BOOTTIME) - age
+    server.environment.update(BOOT_ID=name, BOOTED_AT=str(booted_at))
+
+
+def start(server):
+    server.start()
+    return server.login("admin", PASSWORD)
+
+
+class TestEnds:
+    def test_sigterm_then_start(self, new_server):
+        server = new_server()
+        before = time.time() - 0.01  # the kernel tells the start of a process in hundredths
+        with server.running():
+            pass
+        with server.running():
+            admin = server.login("admin", PASSWORD)
+            ended = last_end(admin)
+            answer = history(admin)
+        assert ended["end"] == "restart"
+        assert ended["end_exact"] is True
+        assert before <= ended["started_at"] < ended["ended_at"] < time.time()
+        assert ended["seconds"] == pytest.approx(ended["ended_at"] - ended["started_at"], abs=0.01)
+        running = answer["octoprint"][0]
+        assert running["end"] == "running"
+        assert running["started_at"] - ended["ended_at"] == pytest.approx(
+            ended["downtime_seconds"], abs=0.01
+        )
+        assert answer["from"] == pytest.approx(answer["to"] - 30 * 86400)
+        assert [boot["end"] for boot in answer["system"]] == ["running"]
+        assert answer["summary"]["octoprint"]["ends"] == {
+            "restart": 1,
+            "shutdown": 0,
+            "crash": 0,
+            "power_loss": 0,
+        }
+        assert 0 < answer["summary"]["octoprint"]["availability"] < 1
+        assert answer["summary"]["system"]["availability"] == 1
+
+    def test_sigkill_then_start(self, new_server):
+        server = new_server()
+        server.start()
+        server.stop(signal.SIGKILL)
+        with server.running():
+            ended = last_end(server.login("admin", PASSWORD))
+        assert ended["end"] == "crash"
+        assert ended["end_exact"] is False
+        assert ended["seconds"] >= 0
+        assert ended["downtime_seconds"] > 0
+
+    @pytest.mark.parametrize(
+        ("with_signal", "end"), [(signal.SIGTERM, "shutdown"), (signal.SIGKILL, "power_loss")]
+    )
+    def test_another_boot(self, on_board, with_signal, end):
+        server = on_board()
+        server.start()
+        server.stop(with_signal)
+        stopped = time.monotonic()
+        boot(server, "second", age=time.monotonic() - stopped)
+        admin = start(server)
+        answer = history(admin)
+        for what in ("octoprint", "system"):
+            running, ended = answer[what]
+            assert (running["end"], ended["end"]) == ("running", end)
+            assert ended["end_exact"] is (end == "shutdown")
+            assert ended["downtime_seconds"] >= 0
+            assert answer["summary"][what]["ends"][end] == 1
+        assert answer["system"][1]["seconds"] > 5000
+
+    def test_a_clock_that_is_behind_makes_no_absurd_times(self, on_board):
+        server = on_board()
+        server.start()
+        server.stop(signal.SIGKILL)
+        boot(server, "second", age=3 * 86400)
+        answer = history(start(server))
+        assert answer["to"] is None
+        assert answer["octoprint"][0]["started_at"] is None
+        assert answer["octoprint"][1]["downtime_seconds"] is None
+
+
+class TestPrinter:
+    def test_a_disconnect_an_error_and_a_crash(self, new_server):
+        server = new_server()
+        admin = start(server)
+        connect(admin)
+        wait_for_connections(admin, ["running"])
+        admin.post("/api/connection", {"command": "disconnect"}).raise_for_status()
+        wait_for_connections(admin, ["disconnected"])
+        connect(admin)
+        wait_for_connections(admin, ["running", "disconnected"])
+        admin.post("/api/printer/command", {"command": "!!DEBUG:drop_connection"})
+        admin.post("/api/printer/command", {"command": "M105"})
+        wait_for_connections(admin, ["error", "disconnected"])
+        connect(admin)
+        wait_for_connections(admin, ["running", "error", "disconnected"])
+        server.stop(signal.SIGKILL)
+        admin = start(server)
+        wait_for_connections(admin, ["octoprint_down", "error", "disconnected"])
+        latest = history(admin)["printer"][0]
+        assert latest["port"] == "VIRTUAL"
+        assert latest["ended_at"] == last_end(admin)["ended_at"]
+        assert latest["seconds"] >= 0
+
+
+class TestInterruptedPrint:
+    """A print of a file whose name is a formula, killed half-way."""
+
+    @pytest.fixture(scope="class")
+    def server(self, new_server):
+        server = new_server()
+        shutil.copytree(HERE / "plugins", server.basedir / "plugins")
+        uploads = server.basedir / "uploads"
+        uploads.mkdir()
+        (uploads / FILE).write_text(LONG_PRINT)
+        (uploads / "short.gcode").write_text("G28\n")
+        admin = start(server)
+        connect(admin)
+        self.print(admin, FILE)
+        wait_for(lambda: admin.get("/api/job").json()["state"] == "Printing")
+        throttle(admin, current=True)
+        # What came before it has been recorded too.
+        wait_for(lambda: history(admin)["octoprint"][0]["undervoltage"])
+        server.stop(signal.SIGKILL)
+        start(server)
+        return server
+
+    @staticmethod
+    def print(admin, name):
+        body = {"command": "select", "print": True}
+        admin.post(f"/api/files/local/{quote(name)}", body).raise_for_status()
+
+    @pytest.fixture(scope="class")
+    def admin(self, server):
+        return server.login("admin", PASSWORD)
+
+    def test_it_is_named_as_it_is(self, admin):
+        running, ended = history(admin)["octoprint"]
+        assert ended["interrupted_print"] == FILE
+        assert ended["undervoltage"] is True
+        assert (running["interrupted_print"], running["undervoltage"]) == (None, False)
+
+    def test_in_the_csv(self, admin):
+        response = admin.get(URL + "?format=csv")
+        assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
+        assert "attachment" in response.headers["Content-Disposition"]
+        rows = list(csv.DictReader(io.StringIO(response.content.decode("utf-8-sig"))))
+        assert [row["end"] for row in rows] == ["running", "crash"]
+        assert rows[1]["interrupted_print"] == "'" + FILE
+
+    def test_in_the_events(self, admin):
+        names_and_payloads = wait_for_events(admin, 2)
+        assert [name for name, _ in names_and_payloads] == [
+            "plugin_octoprint_uptime_started",
+            "plugin_octoprint_uptime_unplanned",
+        ]
+        ended = last_end(admin)
+        for _, payload in names_and_payloads:
+            assert payload == {
+                "previous_end": "crash",
+                "previous_ended_at": ended["ended_at"],
+                "downtime_seconds": ended["downtime_seconds"],
+                "interrupted_print": FILE,
+                "undervoltage": True,
+            }
+
+    def test_in_the_uptime_api_until_someone_acknowledges_it(self, server, admin):
+        ended = last_end(admin)
+        notice = admin.get(API).json()["unacknowledged_end"]
+        fields = ("end", "ended_at", "end_exact", "downtime_seconds", "interrupted_print")
+        assert notice == {field: ended[field] for field in (*fields, "undervoltage")}
+        assert admin.post(API, {"command": "acknowledge"}).status_code == 204
+        assert admin.get(API).json()["unacknowledged_end"] is None
+        server.stop()
+        admin = start(server)
+        assert admin.get(API).json()["unacknowledged_end"] is None
+
+    def test_a_name_of_markup_stays_as_it_is(self, server):
+        admin = server.login("admin", PASSWORD)
+        fire(admin, "PrintStarted", {"path": MARKUP})
+        throttle(admin, current=True)
+        wait_for(lambda: history(admin)["octoprint"][0]["undervoltage"])
+        server.stop(signal.SIGKILL)
+        admin = start(server)
+        assert last_end(admin)["interrupted_print"] == MARKUP
+        assert f",'{MARKUP}," in admin.get(URL + "?format=csv").text
+
+    def test_one_that_has_ended_is_not_interrupted(self, server):
+        admin = server.login("admin", PASSWORD)
+        connect(admin)
+        self.print(admin, "short.gcode")
+        wait_for(lambda: admin.get("/api/job").json()["progress"]["completion"] == 100)
+        wait_for(lambda: admin.get("/api/job").json()["state"] == "Operational")
+        throttle(admin, current=True)
+        wait_for(lambda: history(admin)["octoprint"][0]["undervoltage"])
+        server.stop(signal.SIGKILL)
+        assert last_end(start(server))["interrupted_print"] is None
+
+
+class TestUndervoltage:
+    def test_what_was_before_this_run_is_not_counted(self, on_board):
+        server = on_board()
+        admin = start(server)
+        throttle(admin, past=True)
+        connect(admin)
+        wait_for_connections(admin, ["running"])
+        assert history(admin)["octoprint"][0]["undervoltage"] is False
+
+    def test_what_came_and_went_between_two_looks_is(self, on_board):
+        server = on_board()
+        admin = start(server)
+        throttle(admin)
+        throttle(admin, past=True)
+        wait_for(lambda: history(admin)["octoprint"][0]["undervoltage"])
+
+
+class TestNotice:
+    def test_the_setting_turns_it_off(self, new_server):
+        server = new_server(plugins={"octoprint_uptime": {"notify_unplanned": False}})
+        server.start()
+        server.stop(signal.SIGKILL)
+        admin = start(server)
+        assert last_end(admin)["end"] == "crash"
+        assert admin.get(API).json()["unacknowledged_end"] is None
+
+
+class TestEvents:
+    def test_on_the_first_day(self, on_board):
+        server = on_board()
+        admin = start(server)
+        assert wait_for_events(admin, 1) == [
+            [
+                "plugin_octoprint_uptime_started",
+                {
+                    "previous_end": None,
+                    "previous_ended_at": None,
+                    "downtime_seconds": None,
+                    "interrupted_print": None,
+                    "undervoltage": None,
+                },
+            ]
+        ]
+
+    def test_after_a_restart(self, on_board):
+        server = on_board()
+        with server.running():
+            pass
+        admin = start(server)
+        ((name, payload),) = wait_for_events(admin, 1)
+        assert name == "plugin_octoprint_uptime_started"
+        assert payload["previous_end"] == "restart"
+
+    def test_over_the_push_socket_only_to_those_who_may_view(self, on_board):
+        server = on_board()
+        admin = start(server)
+        rights = ["STATUS", "SETTINGS_READ"]
+        add_user(admin, "viewer", groups=[], permissions=[*rights, VIEW])
+        add_user(admin, "stranger", groups=[], permissions=rights)
+        event = {"type": "plugin_octoprint_uptime_unplanned", "payload": {"previous_end": "crash"}}
+        with socket(server, "viewer") as viewer, socket(server, "stranger") as stranger:
+            fire(admin, event["type"], event["payload"])
+            fire(admin, "PrinterReset", {"idle": True})
+            assert event in events_until(viewer, "PrinterReset")
+            assert event["type"] not in [e["type"] for e in events_until(stranger, "PrinterReset")]
+
+
+@contextlib.contextmanager
+def socket(server, name):
+    """OctoPrint's push socket, signed in."""
+    session = Session(server)
+    session.get("/").raise_for_status()
+    login = session.post("/api/login", {"user": name, "pass": PASSWORD}).json()
+    connection = websocket.create_connection(
+        server.url.replace("http", "ws") + "/sockjs/websocket", timeout=30
+    )
+    with contextlib.closing(connection):
+        connection.send(json.dumps({"auth": f"{login['name']}:{login['session']}"}))
+        while "reauthRequired" not in (received := connection.recv()) and "history" not in received:
+            pass
+        yield connection
+
+
+def events_until(connection, last):
+    events = []
+    while not events or events[-1]["type"] != last:
+        message = json.loads(connection.recv())
+        if "event" in message:
+            events.append(message["event"])
+    return events
+
+
+class TestPermission:
+    @pytest.fixture(scope="class")
+    def sessions(self, server, admin):
+        add_user(admin, "nobody", groups=[], permissions=["STATUS"])
+        key = api_key(admin, "readonly")
+        guest = Session(server)
+        guest.get("/").raise_for_status()  # which gives the cookie against forgery
+        return {
+            "viewer": Session(server, **{"X-Api-Key": key}),
+            "bearer": Session(server, Authorization=f"Bearer {key}"),
+            "nobody": server.login("nobody", PASSWORD),
+            "guest": guest,
+        }
+
+    @pytest.mark.parametrize("who", ["viewer", "bearer"])
+    def test_those_who_may_view(self, sessions, who):
+        assert len(history(sessions[who])["octoprint"]) == 1
+
+    @pytest.mark.parametrize("query", ["", "?format=csv", "?days=0"])
+    @pytest.mark.parametrize("who", ["nobody", "guest"])
+    def test_the_others_get_the_same_refusal_as_from_the_api(self, sessions, who, query):
+        response = sessions[who].get(URL + query)
+        assert response.status_code == 403
+        assert response.json() == sessions[who].get(API).json()
+
+    def test_taken_away(self, server, admin):
+        session = server.login("users", PASSWORD)
+        change_group(admin, "users", remove={VIEW})
+        try:
+            assert session.get(URL).status_code == 403
+            assert session.post(API, {"command": "acknowledge"}).status_code == 403
+        finally:
+            change_group(admin, "users", add={VIEW})
+        assert session.get(URL).status_code == 200
+
+    @pytest.mark.parametrize("who", ["viewer", "nobody", "guest"])
+    def test_only_those_with_the_settings_permission_may_clear(self, sessions, who):
+        response = sessions[who].post(API, {"command": "clear_history"})
+        assert response.status_code == 403
+        body = response.json()
+        assert body["uptime_available"] is False
+        assert "settings permission" in body["error"]
+
+    @pytest.mark.parametrize("who", ["nobody", "guest"])
+    def test_only_those_who_may_view_may_acknowledge(self, sessions, who):
+        assert sessions[who].post(API, {"command": "acknowledge"}).status_code == 403
+        assert sessions["viewer"].post(API, {"command": "acknowledge"}).status_code == 204
+
+    def test_a_forged_request_is_refused(self, server, admin):
+        response = admin.requests.post(server.url + API, json={"command": "clear_history"})
+        assert response.status_code == 400
+
+
+class TestArguments:
+    @pytest.mark.parametrize("days", ["1", "30", "90", "0090"])
+    def test_days(self, admin, days):
+        answer = history(admin, f"?days={days}")
+        assert answer["to"] - answer["from"] == pytest.approx(int(days) * 86400, abs=0.01)
+
+    @pytest.mark.parametrize("days", ["0", "91", "-1", "1.5", "", "x", "1e1", "²", "9" * 5000])
+    def test_other_days(self, admin, days):
+        response = admin.get(f"{URL}?days={days}")
+        assert response.status_code == 400
+        assert response.json() == {
+            "error": "days must be a whole number from 1 to 90.",
+            "uptime_available": False,
+        }
+
+    def test_the_setting_is_the_most(self, admin):
+        def keep(days):
+            body = {"plugins": {"octoprint_uptime": {"history_days": days}}}
+            admin.post("/api/settings", body).raise_for_status()
+
+        keep(7)
+        try:
+            answer = history(admin)
+            assert answer["to"] - answer["from"] == pytest.approx(7 * 86400, abs=0.01)
+            assert admin.get(f"{URL}?days=8").status_code == 400
+        finally:
+            keep(90)
+
+    def test_other_formats(self, admin):
+        response = admin.get(f"{URL}?format=xml")
+        assert response.status_code == 400
+        assert response.json()["error"] == "format must be csv or json."
+
+
+class TestClear:
+    def test_only_what_runs_is_left(self, new_server):
+        server = new_server()
+        server.start()
+        server.stop(signal.SIGKILL)
+        admin = start(server)
+        assert admin.post(API, {"command": "clear_history"}).status_code == 204
+        assert [run["end"] for run in history(admin)["octoprint"]] == ["running"]
+        assert admin.get(API).json()["unacknowledged_end"] is None
+        server.stop()
+        assert [run["end"] for run in history(start(server))["octoprint"]] == ["running", "restart"]
+
+
+class TestTrouble:
+    """Only the history is lost while its file cannot be had."""
+
+    def warnings(self, server):
+        log = server.log().splitlines()
+        return [line for line in log if "octoprint_uptime - " in line and " - DEBUG" not in line]
+
+    def test_a_file_that_cannot_be_opened(self, new_server):
+        server = new_server(plugins={"octoprint_uptime": {"heartbeat_seconds": 10}})
+        file = server.basedir / "data" / "octoprint_uptime" / "history.db"
+        file.mkdir(parents=True)
+        admin = start(server)
+        response = admin.get(URL)
+        assert response.status_code == 503
+        assert response.json()["error"].startswith("The history is not available: unable to open")
+        assert admin.get(API).json()["uptime_available"] is True
+        assert admin.post(API, {"command": "clear_history"}).status_code == 503
+        file.rmdir()
+        # A save of the settings ends the wait for the next heartbeat.
+        admin.post("/api/settings", {"plugins": {"octoprint_uptime": {}}}).raise_for_status()
+        wait_for(lambda: admin.get(URL).status_code == 200)
+        assert history(admin)["octoprint"][0]["seconds"] > 0
+        cannot, can = self.warnings(server)
+        assert "WARNING - The history cannot be written: unable to open" in cannot
+        assert "INFO - The history can be written again" in can
+
+    def test_a_damaged_file(self, new_server):
+        server = new_server()
+        folder = server.basedir / "data" / "octoprint_uptime"
+        folder.mkdir(parents=True)
+        (folder / "history.db").write_bytes(b"no database at all" * 1000)
+        assert len(history(start(server))["octoprint"]) == 1
+        (aside,) = folder.glob("history.db.damaged-*")
+        assert aside.read_bytes() == b"no database at all" * 1000
+        (line,) = self.warnings(server)
+        assert aside.name in line
+
+    def test_a_newer_file(self, new_server):
+        server = new_server()
+        folder = server.basedir / "data" / "octoprint_uptime"
+        folder.mkdir(parents=True)
+        with contextlib.closing(sqlite3.connect(folder / "history.db")) as database:
+            database.execute("PRAGMA user_version = 99")
+        content = (folder / "history.db").read_bytes()
+        with server.running():
+            admin = server.login("admin", PASSWORD)
+            assert admin.get(URL).status_code == 503
+            assert "newer than this plugin's" in admin.get(URL).json()["error"]
+            assert admin.get(API).status_code == 200
+        assert (folder / "history.db").read_bytes() == content
+        (line,) = self.warnings(server)
+        assert re.search(r"ERROR - No history is recorded: .* version 99, newer", line)
+
+
+def test_the_command_line_records_nothing(new_server):
+    server = new_server()
+    server.add_admin("another", PASSWORD)
+    assert not (server.basedir / "data" / "octoprint_uptime" / "history.db").exists()

@@ -1,0 +1,113 @@
+"""Whatever happens to a board and its clock, what is told of it makes sense."""
+
+import tempfile
+from pathlib import Path
+
+from board import Board
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+SECONDS = st.integers(1, 2000).map(float)
+CLOCK = st.one_of(st.just(0.0), st.integers(-200_000, 200_000).map(float))
+
+# What may happen while OctoPrint runs, and what while it does not.
+RUNNING = st.one_of(
+    st.tuples(st.just("up"), SECONDS),
+    st.tuples(st.just("set_clock"), CLOCK),
+    st.tuples(st.just("connect"), st.just(0.0)),
+    st.tuples(st.just("disconnect"), st.just(0.0)),
+)
+RUN = st.tuples(
+    st.lists(RUNNING, max_size=6),
+    st.sampled_from(["goodbye", "kill"]),
+    SECONDS,  # down
+    st.one_of(st.none(), CLOCK),  # another boot, with a clock that is wrong by so much
+)
+STORY = st.lists(RUN, min_size=1, max_size=8)
+
+
+def live(board, story):
+    """Have it all happen; for how long each run was up, as far as heartbeats tell."""
+    up = []
+    for number, (happenings, end, down, clock) in enumerate(story):
+        board.start()
+        started, seen = board.true, board.true
+        for what, amount in happenings:
+            if what == "connect":
+                board.write("connected", board.now.since_boot, "A")
+            elif what == "disconnect":
+                board.write("disconnected", board.now.since_boot, False)
+            elif what == "set_clock":
+                board.set_clock(amount)
+                seen = board.true
+            else:
+                before = board.true
+                board.up(amount)
+                beats = amount // 60
+                seen = before + beats * 60 if beats else seen
+        if number == len(story) - 1:
+            up.append(board.true - started)
+            return up
+        up.append((board.true if end == "goodbye" else seen) - started)
+        getattr(board, end)()
+        board.off(down)
+        if clock is not None:
+            board.boot(ahead=clock)
+    raise AssertionError
+
+
+def assert_in_order(entries):
+    """Oldest first: nothing overlaps, and nothing lasts for less than nothing."""
+    latest = 0.0
+    for entry in entries:
+        assert entry["seconds"] >= 0
+        if entry["started_at"] is not None:
+            assert entry["started_at"] >= latest - 0.002
+            latest = entry["started_at"] + entry["seconds"]
+        if entry["ended_at"] is not None:
+            assert abs(entry["ended_at"] - entry["started_at"] - entry["seconds"]) < 0.002
+        assert entry.get("downtime_seconds") is None or entry["downtime_seconds"] >= 0
+
+
+@settings(max_examples=150, deadline=None)
+@given(story=STORY)
+def test_any_story(story):
+    with tempfile.TemporaryDirectory() as folder:
+        board = Board(Path(folder) / "history.db")
+        up = live(board, story)
+        timeline = board.timeline()
+        answer = board.answer(days=3650)
+        board.kill()
+
+    for entries in (timeline.octoprint(), timeline.system(), timeline.printer()):
+        assert_in_order(entries)
+    for summary in answer["summary"].values():
+        assert summary["availability"] is None or 0 <= summary["availability"] <= 1
+
+    assert [run["seconds"] for run in timeline.octoprint()] == up
+    ends = ["restart" if end == "goodbye" else "crash" for _, end, _, _ in story[:-1]]
+    on_another_boot = {"restart": "shutdown", "crash": "power_loss"}
+    expected = [
+        end if clock is None else on_another_boot[end] for end, (_, _, _, clock) in zip(ends, story)
+    ]
+    assert [run["end"] for run in timeline.octoprint()] == [*expected, "running"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(story=STORY)
+def test_once_every_clock_is_set_right_all_times_are_right(story):
+    in_the_end = [
+        ([*happenings, ("set_clock", 0.0)], end, down, clock)
+        for happenings, end, down, clock in story
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        board = Board(Path(folder) / "history.db")
+        began = board.true
+        live(board, in_the_end)
+        octoprint = board.timeline().octoprint()
+        now = board.true
+        board.kill()
+    assert octoprint[0]["started_at"] == began
+    for entry, later in zip(octoprint, octoprint[1:]):
+        assert entry["ended_at"] + entry["downtime_seconds"] == later["started_at"]
+    assert octoprint[-1]["started_at"] + octoprint[-1]["seconds"] == now

@@ -1,0 +1,82 @@
+"""Kill what writes the history at any instant, again and again, and look at the file."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import random
+import sqlite3
+import tempfile
+import time
+from pathlib import Path
+
+from octoprint_uptime.history import History, Instant
+
+KILLS = 200
+LONGEST_LIFE_SECONDS = 0.1
+
+
+def write(path: Path, pipe: int) -> None:
+    """Open the file and write as fast as it goes; say what has been committed."""
+    history = History(path)
+    with history.transaction():
+        at = Instant(time.monotonic(), time.time())
+        history.begin("one boot", at.since_boot, at, "soak")
+    os.write(pipe, b"runs %d\n" % len(history.records().runs))
+    committed = len(history.records().connections)
+    while True:
+        with history.transaction():
+            history.connected(time.monotonic(), f"/dev/ttyUSB{committed}")
+            history.printing("x" * random.randrange(2000))
+            history.beat(time.monotonic())
+        committed += 1
+        os.write(pipe, b"connections %d\n" % committed)
+
+
+def killed_writer(path: Path) -> dict[str, int]:
+    """Let a writer live for a moment; what it said it had committed, by table."""
+    reading, writing = os.pipe()
+    # Forked, so that its moment is not spent on imports.
+    writer = multiprocessing.get_context("fork").Process(target=write, args=(path, writing))
+    writer.start()
+    os.close(writing)
+    time.sleep(random.uniform(0, LONGEST_LIFE_SECONDS))
+    writer.kill()
+    writer.join()
+    with os.fdopen(reading, "rb") as output:
+        return {table.decode(): int(count) for table, count in map(bytes.split, output)}
+
+
+def check(path: Path, committed: dict[str, int]) -> None:
+    """Raise an ``AssertionError`` unless the file is whole and holds what was committed."""
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    with contextlib.closing(History(path)) as history:
+        records = history.records()
+    assert len(records.runs) >= committed["runs"]
+    ports = [connection.port for connection in records.connections]
+    assert ports == [f"/dev/ttyUSB{number}" for number in range(len(ports))]
+    assert len(ports) >= committed["connections"]
+
+
+def soak(path: Path, kills: int) -> dict[str, int]:
+    """Kill so many writers; what the last file has to hold."""
+    committed = {"runs": 0, "connections": 0}
+    for _ in range(kills):
+        committed.update(killed_writer(path))
+        check(path, committed)
+    return committed
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        committed = soak(Path(folder) / "history.db", KILLS)
+    print(
+        f"{KILLS} writers killed; the file is whole and has every row of"
+        f" {committed['runs']} runs and {committed['connections']} connections"
+    )
+
+
+if __name__ == "__main__":
+    main()
