@@ -46,6 +46,10 @@ lint: venv-develop ## Check style and types
 bench: venv-develop ## Measure what the plugin costs a real server; needs wrk
 	@$(BIN)/python tools/bench.py
 
+.PHONY: soak
+soak: venv-develop ## Kill what writes the history 200 times and look at the file
+	@$(BIN)/python tools/soak.py
+
 .PHONY: screenshots
 screenshots: venv-develop ## Take the pictures in docs/ anew
 	@tools/chromium.sh $(BIN)

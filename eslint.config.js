@@ -3,6 +3,8 @@ import globals from "globals";
 
 const octoprint = {
     OCTOPRINT_VIEWMODELS: "readonly",
+    PNotify: "readonly",
+    showConfirmationDialog: "readonly",
     OctoPrint: "readonly",
     LOCALE: "readonly",
     $: "readonly",

@@ -80,7 +80,7 @@ class OctoPrintUptimePlugin(
         return {
             "clientjs": ["clientjs/octoprint_uptime.js"],
             "css": ["css/octoprint_uptime.css"],
-            "js": ["js/uptime_widget.js", "js/uptime_settings.js"],
+            "js": ["js/uptime_widget.js", "js/uptime_history.js", "js/uptime_settings.js"],
         }
 
     ##~~ BlueprintPlugin
@@ -294,6 +294,7 @@ class OctoPrintUptimePlugin(
                 "event: {keydown: handleKey, focusout: closeOnLeaving}, keydownBubble: false",
             },
             {"type": "settings", "name": gettext("Uptime"), "custom_bindings": True},
+            {"type": "generic", "template": "octoprint_uptime_history.jinja2"},
         ]
 
     def get_template_vars(self) -> dict[str, Any]:
@@ -310,7 +311,8 @@ class OctoPrintUptimePlugin(
                 "key": "VIEW",
                 "name": "view",  # OctoPrint puts the plugin's name in front
                 "description": gettext(
-                    "Allows to view the uptimes of the host, OctoPrint and the printer connection."
+                    "Allows to view the uptimes of the host, OctoPrint and the printer connection,"
+                    " and their history."
                 ),
                 "default_groups": [ADMIN_GROUP, USER_GROUP, READONLY_GROUP],
                 "roles": ["view"],

@@ -298,8 +298,8 @@ def _availability(
     if not known:
         return None
     first, last = entries[known[0]], entries[known[-1]]
-    begin = first["started_at"] if start is None else max(first["started_at"], start)
-    end = last["started_at"] + last["seconds"] if to is None else to
+    begin: float = first["started_at"] if start is None else max(first["started_at"], start)
+    end: float = last["started_at"] + last["seconds"] if to is None else to
     if end <= begin:
         return None
     placed = _since(entries[known[0] : known[-1] + 1], start)
@@ -308,9 +308,10 @@ def _availability(
 
 
 def _seconds_within(entry: dict[str, Any], begin: float, end: float) -> float:
-    started_at, seconds = entry["started_at"], entry["seconds"]
+    started_at: float | None = entry["started_at"]
+    seconds: float = entry["seconds"]
     if started_at is None:
-        return float(seconds)
+        return seconds
     return max(0.0, min(started_at + seconds, end) - max(started_at, begin))
 
 

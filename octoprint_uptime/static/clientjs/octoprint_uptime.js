@@ -27,6 +27,7 @@
     const OctoPrintUptimeClient = function (base) {
         this.base = base;
         this.url = base.getSimpleApiUrl("octoprint_uptime");
+        this.historyUrl = base.getBlueprintUrl("octoprint_uptime") + "history";
     };
 
     /**
@@ -37,6 +38,47 @@
      */
     OctoPrintUptimeClient.prototype.get = function (opts) {
         return this.base.get(this.url, opts);
+    };
+
+    /**
+     * What went down, as GET /plugin/octoprint_uptime/history answers it.
+     *
+     * @param {number} days how far back, at most the setting history_days
+     * @param {object} [opts] options for jQuery's ajax
+     * @returns {Promise} a jQuery promise of the answer
+     */
+    OctoPrintUptimeClient.prototype.getHistory = function (days, opts) {
+        return this.base.get(`${this.historyUrl}?days=${days}`, opts);
+    };
+
+    /**
+     * Where the runs of OctoPrint are to be had as CSV.
+     *
+     * @param {number} days how far back, at most the setting history_days
+     * @returns {string} an address
+     */
+    OctoPrintUptimeClient.prototype.historyCsvUrl = function (days) {
+        return `${this.base.getBaseUrl()}${this.historyUrl}?days=${days}&format=csv`;
+    };
+
+    /**
+     * Forget all that has ended; takes the settings permission.
+     *
+     * @param {object} [opts] options for jQuery's ajax
+     * @returns {Promise} a jQuery promise
+     */
+    OctoPrintUptimeClient.prototype.clearHistory = function (opts) {
+        return this.base.simpleApiCommand("octoprint_uptime", "clear_history", {}, opts);
+    };
+
+    /**
+     * Put the notice of the last unplanned end away, for everyone.
+     *
+     * @param {object} [opts] options for jQuery's ajax
+     * @returns {Promise} a jQuery promise
+     */
+    OctoPrintUptimeClient.prototype.acknowledge = function (opts) {
+        return this.base.simpleApiCommand("octoprint_uptime", "acknowledge", {}, opts);
     };
 
     /**

@@ -28,8 +28,17 @@ $(function () {
 
         //~~ intervals
 
-        /** What an input for a whole number of seconds needs; the setting itself is always valid. */
-        self.interval = (name, minimum, maximum) =>
+        const REASONS = {
+            seconds: gettext(
+                "Whole seconds from %(minimum)d to %(maximum)d: %(kept)d will be saved."
+            ),
+            days: gettext(
+                "Whole days from %(minimum)d to %(maximum)d: %(kept)d will be saved."
+            )
+        };
+
+        /** What an input for a whole number needs; the setting itself is always valid. */
+        self.interval = (name, minimum, maximum, unit) =>
             ko.ignoreDependencies(() => {
                 const setting = self.settings[name];
                 const typed = ko.observable(String(setting()));
@@ -42,8 +51,8 @@ $(function () {
                 };
 
                 typed.subscribe((text) => setting(nearest(text)));
-                setting.subscribe((seconds) => {
-                    if (nearest(typed()) !== seconds) typed(String(seconds));
+                setting.subscribe((kept) => {
+                    if (nearest(typed()) !== kept) typed(String(kept));
                 });
 
                 return {
@@ -51,12 +60,11 @@ $(function () {
                     reason: ko.pureComputed(() =>
                         typed() === String(setting())
                             ? ""
-                            : _.sprintf(
-                                  gettext(
-                                      "Whole seconds from %(minimum)d to %(maximum)d: %(seconds)d will be saved."
-                                  ),
-                                  {minimum, maximum, seconds: setting()}
-                              )
+                            : _.sprintf(REASONS[unit], {
+                                  minimum,
+                                  maximum,
+                                  kept: setting()
+                              })
                     ),
                     correct: () => typed(String(setting()))
                 };

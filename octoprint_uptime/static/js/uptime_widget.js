@@ -37,6 +37,8 @@ $(function () {
         self.now = ko.observable(performance.now());
         self.narrowing = ko.observable(AS_CHOSEN);
         self.panelOpen = ko.observable(false);
+        // Sets itself.
+        self.history = ko.observable(undefined);
         self.tooltip = ko.observable("");
 
         self.permitted = ko.pureComputed(() =>
@@ -52,23 +54,20 @@ $(function () {
         //~~ the three clocks
 
         self.clocks = [
-            createClock("", "show_system_uptime", gettext("Host"), "fas fa-server"),
+            createClock("system", "", gettext("Host"), "fas fa-server"),
+            createClock("octoprint", "octoprint_", "OctoPrint", "fas fa-cogs"),
             createClock(
-                "octoprint_",
-                "show_octoprint_uptime",
-                "OctoPrint",
-                "fas fa-cogs"
-            ),
-            createClock(
+                "printer",
                 "printer_",
-                "show_printer_uptime",
                 gettext("Printer"),
                 "fas fa-plug",
                 gettext("not connected")
             )
         ];
         self.chosenClocks = ko.pureComputed(() =>
-            self.clocks.filter((clock) => self.preferences()[clock.setting])
+            self.clocks.filter(
+                (clock) => self.preferences()[`show_${clock.subject}_uptime`]
+            )
         );
         self.clockInTurn = ko.pureComputed(() => {
             const seconds = self.preferences().compact_toggle_interval_seconds;
@@ -76,8 +75,8 @@ $(function () {
             return self.chosenClocks()[turn % self.chosenClocks().length];
         });
 
-        function createClock(prefix, setting, name, icon, unknown = gettext("unknown")) {
-            const clock = {prefix, setting, name, icon};
+        function createClock(subject, prefix, name, icon, unknown = gettext("unknown")) {
+            const clock = {subject, name, icon};
 
             clock.seconds = ko.pureComputed(() => {
                 const answer = self.answer();
@@ -120,7 +119,8 @@ $(function () {
 
         //~~ how it is shown
 
-        const dateFormat = new Intl.DateTimeFormat(readersLocale(), {
+        self.locale = readersLocale();
+        const dateFormat = new Intl.DateTimeFormat(self.locale, {
             dateStyle: "medium",
             timeStyle: "short"
         });
@@ -181,7 +181,7 @@ $(function () {
         self.refresh = () => {
             clearTimeout(pollTimer);
             latestRequest = undefined;
-            if (!self.wanted() || !self.tabVisible() || !self.connected()) return;
+            if (!self.permitted() || !self.tabVisible() || !self.connected()) return;
 
             const askedAt = performance.now();
             const request = client.get({timeout: REQUEST_TIMEOUT_MS});
@@ -196,6 +196,7 @@ $(function () {
                     });
                     self.answering(true);
                     self.tick();
+                    if (!self.wanted()) return; // asked for the sake of a notice alone
                     pollTimer = setTimeout(
                         self.refresh,
                         body.poll_interval_seconds * 1000
@@ -229,7 +230,8 @@ $(function () {
         self.tick = () => {
             clearTimeout(tickTimer);
             self.now(performance.now());
-            if (!self.answer() || !self.tabVisible() || !self.reachable()) return;
+            if (!self.answer() || !self.wanted()) return;
+            if (!self.tabVisible() || !self.reachable()) return;
 
             if (wallAheadMs() - self.answer().wallAheadMs > SLEPT_MS) {
                 self.refresh();
@@ -329,11 +331,10 @@ $(function () {
         self.onStartupComplete = () => {
             self.permitted.subscribe((permitted) => {
                 if (permitted) self.loadPreferences();
-            });
-            self.wanted.subscribe((wanted) => {
-                if (!wanted) self.answer(undefined);
+                else self.answer(undefined);
                 self.refresh();
             });
+            self.wanted.subscribe(self.refresh);
             self.reachable.subscribe(self.describe);
             self.shape.subscribe(self.fit);
             const observer = new ResizeObserver(self.fit);
