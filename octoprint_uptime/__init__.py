@@ -61,8 +61,7 @@ class OctoPrintUptimePlugin(
         # OctoPrint's own settings merge several layers at each look, too slow to be
         # read anew for every request.
         self._values = defaults()
-        # Only a server records: the command line loads plugins too.
-        self._recorder: Recorder | None = None
+        self._is_server = False
         self._unacknowledged_end: dict[str, Any] | None = None
         self._is_disconnecting = False
         self._past_undervoltage: bool | None = None
@@ -73,6 +72,16 @@ class OctoPrintUptimePlugin(
         if not answer["uptime_available"]:
             answer["error"] = gettext("The uptime of the host cannot be determined.")
         return answer
+
+    def initialize(self) -> None:
+        # The printer may connect before OctoPrint calls on_startup.
+        self._recorder = Recorder(
+            Path(self.get_plugin_data_folder()) / "history.db",
+            self._logger,
+            heartbeat_seconds=lambda: self._values["heartbeat_seconds"],
+            history_days=lambda: self._values["history_days"],
+            on_change=self._on_history_changed,
+        )
 
     ##~~ AssetPlugin
 
@@ -123,7 +132,7 @@ class OctoPrintUptimePlugin(
         uptimes = self._reader.read()
         environment = {"system_uptime": uptimes.host}
         # On the command line the process is not the server, and its age says nothing.
-        if self._recorder:
+        if self._is_server:
             environment["octoprint_uptime"] = uptimes.octoprint
         return {
             name: "unknown" if seconds is None else format_uptime(seconds)
@@ -133,8 +142,6 @@ class OctoPrintUptimePlugin(
     ##~~ EventHandlerPlugin
 
     def on_event(self, event: str, payload: Any) -> None:
-        if self._recorder is None:
-            return
         if event == Events.CONNECTED:
             self._reader.printer_connected()
             # OctoPrint 2 connects to more than serial ports.
@@ -179,8 +186,7 @@ class OctoPrintUptimePlugin(
 
     def on_settings_save(self, data: Any) -> dict[str, Any]:
         stored = self._keep_settings(data)
-        if self._recorder:
-            self._recorder.beat()
+        self._recorder.beat()
         return stored
 
     def _keep_settings(self, raw: Any) -> dict[str, Any]:
@@ -242,13 +248,7 @@ class OctoPrintUptimePlugin(
     ##~~ StartupPlugin
 
     def on_startup(self, host: str, port: int) -> None:
-        self._recorder = Recorder(
-            Path(self.get_plugin_data_folder()) / "history.db",
-            self._logger,
-            heartbeat_seconds=lambda: self._values["heartbeat_seconds"],
-            history_days=lambda: self._values["history_days"],
-            on_change=self._on_history_changed,
-        )
+        self._is_server = True
         self._recorder.start(
             self._reader.read().octoprint, octoprint.util.version.get_octoprint_version_string()
         )

@@ -20,6 +20,7 @@ def write(
     days: float = 90.0,
     ends_a_day: float = 0.4,
     ends: tuple[str, ...] = ENDS,
+    printing: str | None = None,
 ) -> None:
     """Write a history whose last run ended, as the first of ``ends``, at ``until``.
 
@@ -29,6 +30,7 @@ def write(
         days: How far back it goes.
         ends_a_day: How often OctoPrint went down, on average.
         ends: How; the others take turns by chance, which is always the same.
+        printing: What was being printed when the last run ended, under low voltage.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     chance = random.Random(1)
@@ -53,8 +55,8 @@ def write(
                 history.disconnected(since_boot + up / 2, failed=chance.random() < 0.5)
                 history.connected(since_boot + up / 2 + 20, "/dev/ttyACM0")
             if end in ("crash", "power_loss"):
-                history.printing(chance.choice((None, *FILES)))
-                if end == "power_loss" and chance.random() < 0.5:
+                history.printing(printing if is_last else chance.choice((None, *FILES)))
+                if is_last or (end == "power_loss" and chance.random() < 0.5):
                     history.undervoltage()
                 history.beat(since_boot + up)
             else:

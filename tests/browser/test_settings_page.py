@@ -113,12 +113,14 @@ def test_each_format_has_a_live_example(new_tab):
 
 def test_the_examples_live_with_every_switch_off(new_tab, preferences):
     preferences(show_system_uptime=False, show_octoprint_uptime=False)
-    tab = new_tab().open()
-    assert tab.asked == []
+    tab = new_tab(clock=True).open()
+    tab.wait_for_requests(1)  # for the sake of the notice
+    tab.page.clock.run_for(600_000)
+    assert len(tab.asked) == 1
     tab.page.evaluate(
         "OctoPrint.coreui.viewmodels.settingsViewModel.show('settings_plugin_octoprint_uptime')"
     )
-    tab.wait_for_requests(1)
+    tab.wait_for_requests(2)
     answer = tab.page.evaluate("OctoPrint.plugins.octoprint_uptime.get()")
     example = tab.page.locator(".octoprint_uptime_example").nth(1)
     expect(example).to_have_text(answer["uptime_dhm"])

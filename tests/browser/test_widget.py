@@ -255,6 +255,11 @@ class TestPanel:
         tab.page.keyboard.press("Enter")
         expect(tab.panel).to_be_visible()
         expect(tab.toggle).to_have_attribute("aria-expanded", "true")
+        expect(tab.panel.locator(".octoprint_uptime_bars")).to_be_visible()
+        tab.page.keyboard.press("Tab")
+        expect(tab.panel.locator(".octoprint_uptime_bars")).to_be_focused()
+        tab.page.keyboard.press("Tab")
+        expect(tab.panel.get_by_text("History")).to_be_focused()
         tab.page.keyboard.press("Tab")
         expect(tab.panel.get_by_text("Settings")).to_be_focused()
         tab.page.keyboard.press("Escape")
@@ -264,12 +269,12 @@ class TestPanel:
         expect(tab.panel).to_be_hidden()
         tab.page.keyboard.press("Space")
         expect(tab.panel).to_be_visible()
-        tab.page.keyboard.press("Tab")
+        tab.panel.get_by_text("Settings").focus()
         tab.page.keyboard.press("Tab")
         expect(tab.panel).to_be_hidden()
         tab.toggle.focus()
         tab.page.keyboard.press("Enter")
-        tab.page.keyboard.press("Tab")
+        tab.panel.get_by_text("Settings").focus()
         tab.page.keyboard.press("Enter")
         expect(tab.page.locator("#settings_plugin_octoprint_uptime")).to_be_visible()
 
@@ -488,9 +493,11 @@ class TestTheme:
             assert tab.toggle.evaluate(colour) == neighbour
             assert tab.clocks.first.evaluate(colour) == neighbour
 
-    def test_the_stylesheet_names_no_colour(self):
+    def test_the_stylesheet_names_no_colour_but_those_of_days(self):
         css = (PACKAGE / "static" / "css" / "octoprint_uptime.css").read_text()
-        assert not re.search(r"#[0-9a-f]{3,8}[;,\s]|rgb|hsl|color\s*:", css)
+        others = re.sub(r"\.octoprint_uptime_day_\w+ \{.*?\}", "", css, flags=re.DOTALL)
+        assert len(others) < len(css)
+        assert not re.search(r"#[0-9a-f]{3,8}[;,\s]|rgb|hsl|color\s*:", others)
 
     def test_no_inline_script_or_style(self):
         for template in (PACKAGE / "templates").iterdir():

@@ -1,0 +1,421 @@
+"""The history in the panel, in its dialog, and the notice of what went down by itself."""
+
+import csv
+import io
+import re
+import signal
+import time
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+import sample_history
+from accounts import PASSWORD, add_user
+from playwright.sync_api import expect
+
+from octoprint_uptime.settings import defaults
+
+SERVER_TESTS = Path(__file__).parents[1] / "server"
+MARKUP = "<img src=x onerror=alert(1)>.gcode"
+HISTORY = "**/plugin/octoprint_uptime/history?days=*"
+DAY = 86400.0
+NOON = 1_790_000_000.0
+
+
+def run(**fields):
+    """A run of OctoPrint as the API tells of it, newest first in a list of them."""
+    return {
+        "started_at": NOON - DAY,
+        "ended_at": NOON - 900,
+        "seconds": DAY - 900,
+        "end": "power_loss",
+        "end_exact": False,
+        "downtime_seconds": 840.0,
+        "interrupted_print": None,
+        "undervoltage": False,
+        "octoprint_version": "1.11.8",
+        **fields,
+    }
+
+
+RUNNING = run(
+    started_at=NOON - 60, ended_at=None, seconds=60.0, end="running", downtime_seconds=None
+)
+
+
+def history(octoprint, system=(), printer=(), availability=0.9):
+    """An answer of the API."""
+    summary = {"availability": availability, "longest_seconds": 0, "ends": {}}
+    return {
+        "from": NOON - 30 * DAY,
+        "to": NOON,
+        "octoprint": octoprint,
+        "system": list(system),
+        "printer": list(printer),
+        "summary": {"octoprint": summary, "system": summary},
+    }
+
+
+@pytest.fixture
+def told(new_tab):
+    """A tab at noon, to which that history is told."""
+
+    def make(answer, at=NOON, **options):
+        tab = new_tab(timezone_id="Europe/Berlin", **options)
+        tab.page.clock.install(time=datetime.fromtimestamp(at, ZoneInfo("UTC")))
+        tab.page.route(HISTORY, lambda route: route.fulfill(json=answer))
+        tab.open().shown()
+        return tab
+
+    return make
+
+
+def open_history(tab):
+    tab.open_panel().get_by_text("History").click()
+    tab.page.clock.run_for(1000)  # the dialog fades in
+    dialog = tab.page.locator("#octoprint_uptime_history")
+    expect(dialog).to_be_visible()
+    return dialog
+
+
+def kinds(strip):
+    """What kind of day each bar shows."""
+    return [
+        bar.get_attribute("class").replace("octoprint_uptime_day_", "")
+        for bar in strip.locator(".octoprint_uptime_bars > i").all()
+    ]
+
+
+class TestPanel:
+    def test_the_last_thirty_days(self, told):
+        long_ago = run(
+            started_at=NOON - 5 * DAY,
+            ended_at=NOON - 3 * DAY,
+            end="restart",
+            end_exact=True,
+            downtime_seconds=2 * DAY,
+        )
+        panel = told(history([RUNNING, run(), long_ago], availability=0.99999)).open_panel()
+        recent = panel.locator(".octoprint_uptime_strip")
+        expect(recent).to_contain_text("99.99% in 30 days")
+        assert kinds(recent)[-7:] == [
+            *("unknown", "up", "up", "planned", "planned", "planned", "unplanned")
+        ]
+        assert kinds(recent)[:-7] == ["unknown"] * 23
+        # Noon is 14:33 there, on a Monday.
+        expect(panel).to_contain_text("Power loss or reset, Monday 15:58, back after 14m 0s")
+
+    def test_a_day_of_twenty_five_hours(self, told):
+        begin = datetime(2026, 10, 25, 0, 0, tzinfo=ZoneInfo("Europe/Berlin")).timestamp()
+        now = begin + 30 * 3600
+        always = {**RUNNING, "started_at": begin - DAY, "seconds": now - begin + DAY}
+        answer = {**history([always]), "to": now}
+        panel = told(answer, at=now).open_panel()
+        bars = panel.locator(".octoprint_uptime_bars > i")
+        expect(bars.nth(28)).to_have_attribute("title", "Sun, 25 Oct 2026\nup for 1d 1h 0m")
+
+    def test_when_nothing_went_down(self, told):
+        panel = told(history([RUNNING], availability=1)).open_panel()
+        expect(panel).to_contain_text("100% in 30 days")
+        expect(panel).to_contain_text("Nothing went down by itself.")
+
+    def test_a_day_is_told_by_keyboard_too(self, told):
+        tab = told(history([RUNNING, run(interrupted_print="x.gcode")]))
+        panel = tab.open_panel()
+        tab.page.keyboard.press("Tab")
+        bars = panel.locator(".octoprint_uptime_bars")
+        expect(bars).to_be_focused()
+        expect(bars).to_have_attribute("aria-label", re.compile("1 up all day.*1 down by itself"))
+        tab.page.keyboard.press("ArrowLeft")
+        story = panel.locator(".octoprint_uptime_story")
+        expect(story).to_contain_text("Power loss or reset")
+        tab.page.keyboard.press("ArrowLeft")
+        tab.page.keyboard.press("ArrowLeft")
+        expect(story).to_contain_text("nothing known")
+        tab.page.keyboard.press("ArrowRight")
+        expect(story).to_contain_text("up for 7h 46m")
+
+    def test_a_history_that_is_not_there_is_said(self, new_tab):
+        tab = new_tab()
+        refusal = {"error": "The <b>disk</b> is full.", "uptime_available": False}
+        tab.page.route(HISTORY, lambda route: route.fulfill(status=503, json=refusal))
+        panel = tab.open().shown().open_panel()
+        expect(panel).to_contain_text("The <b>disk</b> is full.")
+        expect(panel.locator("tr")).to_have_count(3)
+
+
+class TestDialog:
+    def test_every_end_in_words(self, told):
+        runs = [
+            RUNNING,
+            run(interrupted_print=MARKUP, undervoltage=True),
+            run(started_at=None, ended_at=None, downtime_seconds=None, end="crash", seconds=59),
+            run(ended_at=NOON - 2 * DAY, end="restart", end_exact=True, downtime_seconds=20),
+            run(ended_at=NOON - 4 * DAY, end="shutdown", end_exact=True, downtime_seconds=7200),
+        ]
+        connections = [
+            {**RUNNING, "port": "VIRTUAL"},
+            run(end="octoprint_down", port="/dev/ttyUSB0"),
+            run(ended_at=NOON - 3 * DAY, end="error", port="/dev/ttyUSB0", end_exact=None),
+            run(ended_at=NOON - 5 * DAY, end="disconnected", port="/dev/ttyUSB0", end_exact=None),
+        ]
+        for connection in connections:
+            del connection["downtime_seconds"]
+        tab = told(history(runs, printer=connections))
+        dialog = open_history(tab)
+        rows = dialog.locator("tbody tr")
+        expect(rows).to_have_count(6)
+        cells = [
+            [" ".join(cell.split()) for cell in row.locator("td").all_inner_texts()]
+            for row in rows.all()
+        ]
+        assert cells == [
+            [
+                *("Power loss or reset", "21 Sept 2026, 15:58 ± 60 s", "23h 45m", "14m 0s"),
+                f"Interrupted: {MARKUP} · Undervoltage was seen",
+            ],
+            ["OctoPrint crashed", "unknown ± 60 s", "59s", "–", ""],
+            ["OctoPrint was restarted", "19 Sept 2026, 16:13", "23h 45m", "20s", ""],
+            [
+                *("Connection to the printer lost", "18 Sept 2026, 16:13", "23h 45m", "–"),
+                "/dev/ttyUSB0",
+            ],
+            ["Host shut down in order", "17 Sept 2026, 16:13", "23h 45m", "2h 0m", ""],
+            ["Printer disconnected", "16 Sept 2026, 16:13", "23h 45m", "–", "/dev/ttyUSB0"],
+        ]
+        assert dialog.locator("img").count() == 0
+
+    def test_filtered_by_cause(self, told):
+        tab = told(history([RUNNING, run(), run(end="crash"), run(end="crash")]))
+        dialog = open_history(tab)
+        causes = dialog.get_by_label("Show")
+        assert causes.locator("option").all_inner_texts() == [
+            *("everything (3)", "OctoPrint crashed (2)", "Power loss or reset (1)")
+        ]
+        causes.select_option(label="OctoPrint crashed (2)")
+        expect(dialog.locator("tbody tr")).to_have_count(2)
+        causes.select_option(label="everything (3)")
+        expect(dialog.locator("tbody tr")).to_have_count(3)
+
+    @pytest.mark.parametrize("width", [1400, 375])
+    def test_two_thousand_rows_come_as_one_scrolls(self, told, width):
+        runs = [
+            run(
+                ended_at=NOON - 3600 * number, started_at=NOON - 3600 * (number + 1), seconds=number
+            )
+            for number in range(2000)
+        ]
+        tab = told(history([RUNNING, *runs]), viewport={"width": width, "height": 900})
+        dialog = open_history(tab)
+        rows = dialog.locator("tbody tr")
+        assert rows.count() <= 200
+        last = 0
+        while rows.count() < 2000:
+            assert rows.count() > last
+            last = rows.count()
+            rows.last.scroll_into_view_if_needed()
+            expect(rows.nth(last)).to_be_attached()
+        assert rows.count() == 2000
+
+    def test_on_the_first_day(self, told):
+        dialog = open_history(told(history([RUNNING])))
+        expect(dialog).to_contain_text("Nothing has gone down yet.")
+        expect(dialog.locator("table")).to_be_hidden()
+
+    def test_fewer_days_are_kept(self, told, preferences):
+        preferences(history_days=7)
+        tab = told(history([RUNNING]))
+        expect(tab.open_panel()).to_contain_text("in 7 days")
+        tab.panel.get_by_text("History").click()
+        dialog = tab.page.locator("#octoprint_uptime_history")
+        expect(dialog.locator(".octoprint_uptime_bars").first.locator("i")).to_have_count(7)
+
+    def test_by_keyboard(self, told):
+        tab = told(history([RUNNING, run()]))
+        tab.open_panel()
+        link = tab.panel.get_by_text("History")
+        link.focus()
+        tab.page.keyboard.press("Enter")
+        dialog = tab.page.locator("#octoprint_uptime_history")
+        tab.page.clock.run_for(1000)
+        expect(dialog).to_be_visible()
+        expect(tab.panel).to_be_hidden()
+        dialog.locator(".octoprint_uptime_bars").nth(1).focus()
+        tab.page.keyboard.press("ArrowLeft")
+        expect(dialog.locator(".octoprint_uptime_story").nth(1)).to_contain_text("Power loss")
+        tab.page.keyboard.press("Escape")
+        tab.page.clock.run_for(1000)
+        expect(dialog).to_be_hidden()
+
+
+@pytest.fixture
+def crashed(new_server):
+    """Makes servers that have lost power while printing a file with a name of markup."""
+
+    def make(**preferences):
+        server = new_server(
+            environment={
+                "PYTHONPATH": str(SERVER_TESTS / "scripted_board"),
+                "BOOT_ID": "this one",
+                "BOOTED_AT": str(time.clock_gettime(time.CLOCK_BOOTTIME) - 25),
+            },
+            plugins={"octoprint_uptime": preferences},
+        )
+        sample_history.write(
+            server.basedir / "data" / "octoprint_uptime" / "history.db",
+            until=time.time() - 885,
+            ends=("power_loss",),
+            printing=MARKUP,
+        )
+        server.start()
+        return server
+
+    return make
+
+
+def notice_of(tab):
+    return tab.page.locator(".octoprint_uptime_notice")
+
+
+class TestNotice:
+    @pytest.mark.matrix
+    def test_until_someone_acknowledges_it_it_is_told_to_all(self, crashed, new_tab):
+        server = crashed()
+        admin = server.login("admin", PASSWORD)
+        add_user(admin, "viewer", groups=["readonly"])
+        add_user(admin, "stranger", groups=[], permissions=["STATUS", "SETTINGS_READ"])
+        tab = new_tab(of=server).open()
+        notice = notice_of(tab)
+        expect(notice).to_contain_text("Power loss or reset")
+        expect(notice).to_contain_text(re.compile(r"day \d\d:\d\d, back after 14m \d+s\."))
+        expect(notice).to_contain_text(f"The print of {MARKUP} was interrupted.")
+        expect(notice).to_contain_text("Undervoltage had been seen: check the power supply.")
+        assert notice.locator("img").count() == 0
+
+        viewer = new_tab(of=server).open("viewer")
+        expect(notice_of(viewer)).to_be_visible()
+        stranger = new_tab(of=server).open("stranger")
+        expect(notice_of(stranger)).to_have_count(0)
+
+        notice_of(viewer).get_by_role("button", name="Got it").click()
+        expect(notice_of(viewer)).to_have_count(0)
+        expect(notice).to_have_count(0)
+        expect(notice_of(new_tab(of=server).open().shown())).to_have_count(0)
+
+    def test_it_leads_to_the_history_and_clearing_asks_first(self, crashed, new_tab):
+        server = crashed(show_system_uptime=False, show_octoprint_uptime=False)
+        tab = new_tab(of=server).open()
+        notice_of(tab).get_by_role("button", name="History").click()
+        dialog = tab.page.locator("#octoprint_uptime_history")
+        expect(dialog).to_be_visible()
+        expect(notice_of(tab)).to_have_count(0)
+        ends = dialog.locator("tbody tr").count()
+        assert ends > 10
+
+        with tab.page.expect_download() as download:
+            dialog.get_by_text("Download as CSV").click()
+        text = Path(download.value.path()).read_text(encoding="utf-8-sig")
+        rows = list(csv.DictReader(io.StringIO(text)))
+        assert rows[1]["interrupted_print"] == MARKUP
+        assert download.value.suggested_filename == "uptime-history.csv"
+
+        dialog.get_by_text("Clear history").click()
+        confirmation = tab.page.locator(".modal", has_text="for everyone and for good")
+        confirmation.get_by_text("Cancel").click()
+        expect(confirmation).to_be_hidden()
+        assert dialog.locator("tbody tr").count() == ends
+        dialog.get_by_text("Clear history").click()
+        confirmation.get_by_text("Clear", exact=True).click()
+        expect(dialog).to_contain_text("Nothing has gone down yet.")
+        dialog.get_by_role("button", name="Close").last.click()
+        expect(dialog).to_be_hidden()
+        expect(notice_of(tab)).to_have_count(0)
+
+    def test_only_those_who_may_change_settings_can_clear(self, new_tab):
+        dialog = open_history_of_real_server(new_tab().open("readonly").shown())
+        expect(dialog.get_by_text("Download as CSV")).to_be_visible()
+        expect(dialog.get_by_text("Clear history")).to_be_hidden()
+
+
+def open_history_of_real_server(tab):
+    tab.open_panel().get_by_text("History").click()
+    dialog = tab.page.locator("#octoprint_uptime_history")
+    expect(dialog).to_be_visible()
+    return dialog
+
+
+def test_what_happens_while_the_dialog_is_open_appears(new_server, new_tab):
+    server = new_server()
+    server.start()
+    server.stop(signal.SIGKILL)
+    server.start()
+    admin = server.login("admin", PASSWORD)
+    dialog = open_history_of_real_server(new_tab(of=server).open().shown())
+    rows = dialog.locator("tbody tr")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("OctoPrint crashed")
+    admin.post("/api/connection", {"command": "connect", "port": "VIRTUAL"})
+    expect(dialog.locator(".octoprint_uptime_bars").nth(2).locator("i").last).to_have_class(
+        "octoprint_uptime_day_up"
+    )
+    admin.post("/api/connection", {"command": "disconnect"})
+    expect(rows.first).to_contain_text("Printer disconnected")
+
+
+class TestWidthsAndLanguages:
+    @pytest.mark.parametrize("width", [1400, 1024, 768, 375])
+    @pytest.mark.parametrize("language", ["en", "de"])
+    def test_nothing_is_cut_off(self, told, width, language):
+        runs = [
+            RUNNING,
+            run(interrupted_print="x" * 200 + ".gcode", undervoltage=True),
+            run(end="shutdown"),
+            run(end="crash"),
+        ]
+        tab = told(
+            history(runs),
+            viewport={"width": width, "height": 900},
+            locale={"en": "en-GB", "de": "de-DE"}[language],
+        )
+        panel = tab.open_panel()
+        expect(panel.locator(".octoprint_uptime_strip")).to_be_visible()
+        for locator in panel.locator(":is(span, p, a, td):visible").all():
+            assert locator.evaluate("el => el.scrollWidth - el.clientWidth <= 1 || !el.clientWidth")
+        assert inside(panel, tab, width)
+        panel.locator(".octoprint_uptime_history_link").click()
+        tab.page.clock.run_for(1000)
+        dialog = tab.page.locator("#octoprint_uptime_history")
+        expect(dialog).to_be_visible()
+        body = dialog.locator(".modal-body")
+        assert body.evaluate("el => el.scrollWidth <= el.clientWidth")
+        assert inside(dialog, tab, width)
+
+
+def inside(locator, tab, width):
+    box = locator.bounding_box()
+    return box["x"] >= 0 and box["x"] + box["width"] <= width
+
+
+def test_the_settings_are_kept(new_tab, preferences, admin):
+    tab = new_tab().open().shown()
+    tab.open_panel().get_by_text("Settings").click()
+    page = tab.page.locator("#settings_plugin_octoprint_uptime")
+    page.get_by_label("Note that all is well every").fill("5")
+    expect(page.locator("#settings_octoprint_uptime_heartbeat_seconds_reason")).to_have_text(
+        "Whole seconds from 10 to 600: 10 will be saved."
+    )
+    page.get_by_label("Keep for").fill("5000")
+    expect(page.locator("#settings_octoprint_uptime_history_days_reason")).to_have_text(
+        "Whole days from 7 to 3650: 3650 will be saved."
+    )
+    page.get_by_label("Tell everyone").uncheck()
+    tab.page.click("#settings_dialog [data-test-id=settings-save]")
+    expect(tab.page.locator("#settings_dialog")).to_be_hidden()
+    stored = admin.get("/api/settings").json()["plugins"]["octoprint_uptime"]
+    assert stored == {
+        **defaults(),
+        "notify_unplanned": False,
+        "heartbeat_seconds": 10,
+        "history_days": 3650,
+    }
