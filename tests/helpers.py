@@ -6,6 +6,9 @@ import re
 import time
 from typing import Callable, TypeVar
 
+from accounts import PASSWORD
+from octoprint_server import OctoPrintServer, Session
+
 Result = TypeVar("Result")
 UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 
@@ -25,3 +28,13 @@ def wait_for(condition: Callable[[], Result], timeout_seconds: float = 30) -> Re
         if time.monotonic() > deadline:
             raise TimeoutError(f"{condition} gave {result!r} for {timeout_seconds} s")
         time.sleep(0.05)
+
+
+def recorded(server: OctoPrintServer) -> Session:
+    """Start the server; the admin's session, once the history knows of this run."""
+    server.start()
+    admin = server.login("admin", PASSWORD)
+    wait_for(
+        lambda: "not been opened yet" not in admin.get("/plugin/octoprint_uptime/history").text
+    )
+    return admin

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import pytest
 import websocket
 from accounts import PASSWORD, add_user, api_key, change_group
-from helpers import wait_for
+from helpers import recorded, wait_for
 from octoprint_server import Session
 
 HERE = Path(__file__).parent
@@ -85,21 +85,15 @@ def boot(server, name, age):
     server.environment.update(BOOT_ID=name, BOOTED_AT=str(booted_at))
 
 
-def start(server):
-    server.start()
-    return server.login("admin", PASSWORD)
-
-
 class TestEnds:
     def test_sigterm_then_start(self, new_server):
         server = new_server()
         before = time.time() - 0.01  # the kernel tells the start of a process in hundredths
         with server.running():
             pass
-        with server.running():
-            admin = server.login("admin", PASSWORD)
-            ended = last_end(admin)
-            answer = history(admin)
+        admin = recorded(server)
+        ended = last_end(admin)
+        answer = history(admin)
         assert ended["end"] == "restart"
         assert ended["end_exact"] is True
         assert before <= ended["started_at"] < ended["ended_at"] < time.time()
@@ -122,10 +116,9 @@ class TestEnds:
 
     def test_sigkill_then_start(self, new_server):
         server = new_server()
-        server.start()
+        recorded(server)
         server.stop(signal.SIGKILL)
-        with server.running():
-            ended = last_end(server.login("admin", PASSWORD))
+        ended = last_end(recorded(server))
         assert ended["end"] == "crash"
         assert ended["end_exact"] is False
         assert ended["seconds"] >= 0
@@ -136,11 +129,11 @@ class TestEnds:
     )
     def test_another_boot(self, on_board, with_signal, end):
         server = on_board()
-        server.start()
+        recorded(server)
         server.stop(with_signal)
         stopped = time.monotonic()
         boot(server, "second", age=time.monotonic() - stopped)
-        admin = start(server)
+        admin = recorded(server)
         answer = history(admin)
         for what in ("octoprint", "system"):
             running, ended = answer[what]
@@ -152,10 +145,10 @@ class TestEnds:
 
     def test_a_clock_that_is_behind_makes_no_absurd_times(self, on_board):
         server = on_board()
-        server.start()
+        recorded(server)
         server.stop(signal.SIGKILL)
         boot(server, "second", age=3 * 86400)
-        answer = history(start(server))
+        answer = history(recorded(server))
         assert answer["to"] is None
         assert answer["octoprint"][0]["started_at"] is None
         assert answer["octoprint"][1]["downtime_seconds"] is None
@@ -164,7 +157,7 @@ class TestEnds:
 class TestPrinter:
     def test_a_disconnect_an_error_and_a_crash(self, new_server):
         server = new_server()
-        admin = start(server)
+        admin = recorded(server)
         connect(admin)
         wait_for_connections(admin, ["running"])
         admin.post("/api/connection", {"command": "disconnect"}).raise_for_status()
@@ -177,7 +170,7 @@ class TestPrinter:
         connect(admin)
         wait_for_connections(admin, ["running", "error", "disconnected"])
         server.stop(signal.SIGKILL)
-        admin = start(server)
+        admin = recorded(server)
         wait_for_connections(admin, ["octoprint_down", "error", "disconnected"])
         latest = history(admin)["printer"][0]
         assert latest["port"] == "VIRTUAL"
@@ -196,7 +189,7 @@ class TestInterruptedPrint:
         uploads.mkdir()
         (uploads / FILE).write_text(LONG_PRINT)
         (uploads / "short.gcode").write_text("G28\n")
-        admin = start(server)
+        admin = recorded(server)
         connect(admin)
         self.print(admin, FILE)
         wait_for(lambda: admin.get("/api/job").json()["state"] == "Printing")
@@ -204,7 +197,7 @@ class TestInterruptedPrint:
         # What came before it has been recorded too.
         wait_for(lambda: history(admin)["octoprint"][0]["undervoltage"])
         server.stop(signal.SIGKILL)
-        start(server)
+        recorded(server)
         return server
 
     @staticmethod
@@ -254,7 +247,7 @@ class TestInterruptedPrint:
         assert admin.post(API, {"command": "acknowledge"}).status_code == 204
         assert admin.get(API).json()["unacknowledged_end"] is None
         server.stop()
-        admin = start(server)
+        admin = recorded(server)
         assert admin.get(API).json()["unacknowledged_end"] is None
 
     def test_a_name_of_markup_stays_as_it_is(self, server):
@@ -263,7 +256,7 @@ class TestInterruptedPrint:
         throttle(admin, current=True)
         wait_for(lambda: history(admin)["octoprint"][0]["undervoltage"])
         server.stop(signal.SIGKILL)
-        admin = start(server)
+        admin = recorded(server)
         assert last_end(admin)["interrupted_print"] == MARKUP
         assert f",'{MARKUP}," in admin.get(URL + "?format=csv").text
 
@@ -276,13 +269,13 @@ class TestInterruptedPrint:
         throttle(admin, current=True)
         wait_for(lambda: history(admin)["octoprint"][0]["undervoltage"])
         server.stop(signal.SIGKILL)
-        assert last_end(start(server))["interrupted_print"] is None
+        assert last_end(recorded(server))["interrupted_print"] is None
 
 
 class TestUndervoltage:
     def test_what_was_before_this_run_is_not_counted(self, on_board):
         server = on_board()
-        admin = start(server)
+        admin = recorded(server)
         throttle(admin, past=True)
         connect(admin)
         wait_for_connections(admin, ["running"])
@@ -290,7 +283,7 @@ class TestUndervoltage:
 
     def test_what_came_and_went_between_two_looks_is(self, on_board):
         server = on_board()
-        admin = start(server)
+        admin = recorded(server)
         throttle(admin)
         throttle(admin, past=True)
         wait_for(lambda: history(admin)["octoprint"][0]["undervoltage"])
@@ -299,9 +292,9 @@ class TestUndervoltage:
 class TestNotice:
     def test_the_setting_turns_it_off(self, new_server):
         server = new_server(plugins={"octoprint_uptime": {"notify_unplanned": False}})
-        server.start()
+        recorded(server)
         server.stop(signal.SIGKILL)
-        admin = start(server)
+        admin = recorded(server)
         assert last_end(admin)["end"] == "crash"
         assert admin.get(API).json()["unacknowledged_end"] is None
 
@@ -309,7 +302,7 @@ class TestNotice:
 class TestEvents:
     def test_on_the_first_day(self, on_board):
         server = on_board()
-        admin = start(server)
+        admin = recorded(server)
         assert wait_for_events(admin, 1) == [
             [
                 "plugin_octoprint_uptime_started",
@@ -327,14 +320,14 @@ class TestEvents:
         server = on_board()
         with server.running():
             pass
-        admin = start(server)
+        admin = recorded(server)
         ((name, payload),) = wait_for_events(admin, 1)
         assert name == "plugin_octoprint_uptime_started"
         assert payload["previous_end"] == "restart"
 
     def test_over_the_push_socket_only_to_those_who_may_view(self, on_board):
         server = on_board()
-        admin = start(server)
+        admin = recorded(server)
         rights = ["STATUS", "SETTINGS_READ"]
         add_user(admin, "viewer", groups=[], permissions=[*rights, VIEW])
         add_user(admin, "stranger", groups=[], permissions=rights)
@@ -461,14 +454,17 @@ class TestArguments:
 class TestClear:
     def test_only_what_runs_is_left(self, new_server):
         server = new_server()
-        server.start()
+        recorded(server)
         server.stop(signal.SIGKILL)
-        admin = start(server)
+        admin = recorded(server)
         assert admin.post(API, {"command": "clear_history"}).status_code == 204
         assert [run["end"] for run in history(admin)["octoprint"]] == ["running"]
         assert admin.get(API).json()["unacknowledged_end"] is None
         server.stop()
-        assert [run["end"] for run in history(start(server))["octoprint"]] == ["running", "restart"]
+        assert [run["end"] for run in history(recorded(server))["octoprint"]] == [
+            "running",
+            "restart",
+        ]
 
 
 class TestTrouble:
@@ -482,7 +478,7 @@ class TestTrouble:
         server = new_server(plugins={"octoprint_uptime": {"heartbeat_seconds": 10}})
         file = server.basedir / "data" / "octoprint_uptime" / "history.db"
         file.mkdir(parents=True)
-        admin = start(server)
+        admin = recorded(server)
         response = admin.get(URL)
         assert response.status_code == 503
         assert response.json()["error"].startswith("The history is not available: unable to open")
@@ -502,7 +498,7 @@ class TestTrouble:
         folder = server.basedir / "data" / "octoprint_uptime"
         folder.mkdir(parents=True)
         (folder / "history.db").write_bytes(b"no database at all" * 1000)
-        assert len(history(start(server))["octoprint"]) == 1
+        assert len(history(recorded(server))["octoprint"]) == 1
         (aside,) = folder.glob("history.db.damaged-*")
         assert aside.read_bytes() == b"no database at all" * 1000
         (line,) = self.warnings(server)
