@@ -15,7 +15,7 @@ from octoprint.access import ADMIN_GROUP, READONLY_GROUP, USER_GROUP
 from octoprint.access.permissions import Permissions
 from octoprint.events import Events
 
-from .api import refusal, uptime_answer
+from .api import history_json, refusal, uptime_answer
 from .format_uptime import (
     format_uptime,
     format_uptime_d,
@@ -118,7 +118,7 @@ class OctoPrintUptimePlugin(
         except HistoryUnavailableError as error:
             return self._no_history(error)
         answer = history_answer(records, self._recorder.now(), int(days))
-        return self._csv(answer) if form == "csv" else self._json(answer)
+        return self._csv(answer) if form == "csv" else self._json(history_json(answer))
 
     def _csv(self, answer: dict[str, Any]) -> flask.Response:
         # Spreadsheets take what does not begin with this mark for some other encoding.
@@ -210,7 +210,8 @@ class OctoPrintUptimePlugin(
     def on_api_get(self, request: flask.Request) -> flask.Response:
         if not Permissions.PLUGIN_OCTOPRINT_UPTIME_VIEW.can():
             return self._may_not_view()
-        return self._json(self.get_uptime())
+        # Not jsonify: OctoPrint has it indent, which takes Python's slow encoder.
+        return self._json(flask.json.dumps(self.get_uptime()))
 
     def get_api_commands(self) -> dict[str, list[str]]:
         return {"acknowledge": [], "clear_history": []}
@@ -232,9 +233,8 @@ class OctoPrintUptimePlugin(
             return self._no_history(error)
         return None
 
-    def _json(self, body: dict[str, Any]) -> flask.Response:
-        # Not jsonify: OctoPrint has it indent, which takes Python's slow encoder.
-        return flask.Response(flask.json.dumps(body), mimetype="application/json")
+    def _json(self, body: str) -> flask.Response:
+        return flask.Response(body, mimetype="application/json")
 
     def _refuse(self, status: int, sentence: str) -> flask.Response:
         return flask.make_response(flask.jsonify(refusal(sentence)), status)

@@ -53,7 +53,7 @@ MIGRATIONS = (
 
 PAGE_BYTES = 1024  # what a heartbeat writes
 PAGES_IN_LOG = 200
-ANCHOR_TOLERANCE_SECONDS = 1.0
+ANCHOR_TOLERANCE_SECONDS = 0.1
 SAME_BOOT_SECONDS = 60.0
 BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 
@@ -276,9 +276,9 @@ class History:
             "SELECT id, run, started, ended, failed, port FROM connections ORDER BY id"
         )
         return Records(
-            boots=[Boot(*row) for row in boots],
-            runs=[Run(*row) for row in runs],
-            connections=[Connection(*row) for row in connections],
+            boots=list(map(Boot._make, boots)),
+            runs=list(map(Run._make, runs)),
+            connections=list(map(Connection._make, connections)),
         )
 
     def _prepare(self, path: Path) -> None:

@@ -53,10 +53,6 @@ class Span(NamedTuple):
     started: float
     ended: float
 
-    @property
-    def seconds(self) -> float:
-        return self.ended - self.started
-
 
 class Timeline:
     """The records on the wall clock.
@@ -89,14 +85,10 @@ class Timeline:
             span = Span(boot.id, 0.0, self._spans[last.id].ended)
             end = self._ends[last.id]
             downtime = self._between(span, Span(later.id, 0.0, 0.0)) if later else None
-            entries.append(
-                {
-                    **self._times(span, running=end == "running"),
-                    "end": end,
-                    "end_exact": None if end == "running" else last.ended is not None,
-                    "downtime_seconds": downtime,
-                }
-            )
+            entry = self._times(span, end)
+            entry["end_exact"] = None if end == "running" else last.ended is not None
+            entry["downtime_seconds"] = downtime
+            entries.append(entry)
         return entries
 
     def printer(self) -> list[dict[str, Any]]:
@@ -166,15 +158,13 @@ class Timeline:
 
     def _run_entry(self, run: Run, later: Run | None) -> dict[str, Any]:
         span, end = self._spans[run.id], self._ends[run.id]
-        return {
-            **self._times(span, running=end == "running"),
-            "end": end,
-            "end_exact": None if end == "running" else run.ended is not None,
-            "downtime_seconds": self._between(span, self._spans[later.id]) if later else None,
-            "interrupted_print": None if end == "running" else run.printing,
-            "undervoltage": bool(run.undervoltage),
-            "octoprint_version": run.octoprint_version,
-        }
+        entry = self._times(span, end)
+        entry["end_exact"] = None if end == "running" else run.ended is not None
+        entry["downtime_seconds"] = self._between(span, self._spans[later.id]) if later else None
+        entry["interrupted_print"] = None if end == "running" else run.printing
+        entry["undervoltage"] = bool(run.undervoltage)
+        entry["octoprint_version"] = run.octoprint_version
+        return entry
 
     def _connection_entry(self, connection: Connection, run: Run) -> dict[str, Any]:
         run_span = self._spans[run.id]
@@ -185,31 +175,31 @@ class Timeline:
             end = "running" if run is self._current else "octoprint_down"
             ended = run_span.ended
         span = Span(run_span.boot, connection.started, max(connection.started, ended))
-        return {
-            **self._times(span, running=end == "running"),
-            "end": end,
-            "port": connection.port,
-        }
+        entry = self._times(span, end)
+        entry["port"] = connection.port
+        return entry
 
-    def _times(self, span: Span, running: bool) -> dict[str, float | None]:
-        return {
-            "started_at": self._wall(span.boot, span.started),
-            "ended_at": None if running else self._wall(span.boot, span.ended),
-            "seconds": round(span.seconds, 3),
-        }
-
-    def _wall(self, boot: int, since_boot: float) -> float | None:
+    def _times(self, span: Span, end: str) -> dict[str, Any]:
+        boot, started, ended = span
         booted_at = self._booted_at[boot]
-        return None if booted_at is None else round(booted_at + since_boot, 3)
+        started_at = ended_at = None
+        if booted_at is not None:
+            started_at = round(booted_at + started, 3)
+            ended_at = None if end == "running" else round(booted_at + ended, 3)
+        return {
+            "started_at": started_at,
+            "ended_at": ended_at,
+            "seconds": round(ended - started, 3),
+            "end": end,
+        }
 
     def _between(self, span: Span, later: Span) -> float | None:
         if span.boot == later.boot:
             return round(later.started - span.ended, 3)
-        ended_at = self._wall(span.boot, span.ended)
-        started_at = self._wall(later.boot, later.started)
-        if ended_at is None or started_at is None:
+        booted_at, later_booted_at = self._booted_at[span.boot], self._booted_at[later.boot]
+        if booted_at is None or later_booted_at is None:
             return None
-        return round(started_at - ended_at, 3)
+        return round(later_booted_at + later.started - booted_at - span.ended, 3)
 
 
 def known_boots(boots: Sequence[Boot], last_seen: dict[int, float]) -> dict[int, float | None]:

@@ -15,6 +15,9 @@ DEFAULTS = {
     "compact_display": False,
     "compact_toggle_interval_seconds": 5,
     "poll_interval_seconds": 60,
+    "notify_unplanned": True,
+    "heartbeat_seconds": 60,
+    "history_days": 90,
 }
 
 
@@ -35,6 +38,9 @@ def test_what_is_valid_is_taken_without_a_word():
         "compact_display": True,
         "compact_toggle_interval_seconds": 60,
         "poll_interval_seconds": 1,
+        "notify_unplanned": False,
+        "heartbeat_seconds": 600,
+        "history_days": 7,
     }
     assert valid_settings(chosen) == (chosen, [])
 
