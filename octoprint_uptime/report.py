@@ -85,10 +85,17 @@ class Timeline:
             span = Span(boot.id, 0.0, self._spans[last.id].ended)
             end = self._ends[last.id]
             downtime = self._between(span, Span(later.id, 0.0, 0.0)) if later else None
-            entry = self._times(span, end)
-            entry["end_exact"] = None if end == "running" else last.ended is not None
-            entry["downtime_seconds"] = downtime
-            entries.append(entry)
+            started_at, ended_at = self._wall(span, end)
+            entries.append(
+                {
+                    "started_at": started_at,
+                    "ended_at": ended_at,
+                    "seconds": round(span.ended, 3),
+                    "end": end,
+                    "end_exact": None if end == "running" else last.ended is not None,
+                    "downtime_seconds": downtime,
+                }
+            )
         return entries
 
     def printer(self) -> list[dict[str, Any]]:
@@ -158,13 +165,19 @@ class Timeline:
 
     def _run_entry(self, run: Run, later: Run | None) -> dict[str, Any]:
         span, end = self._spans[run.id], self._ends[run.id]
-        entry = self._times(span, end)
-        entry["end_exact"] = None if end == "running" else run.ended is not None
-        entry["downtime_seconds"] = self._between(span, self._spans[later.id]) if later else None
-        entry["interrupted_print"] = None if end == "running" else run.printing
-        entry["undervoltage"] = bool(run.undervoltage)
-        entry["octoprint_version"] = run.octoprint_version
-        return entry
+        started_at, ended_at = self._wall(span, end)
+        is_running = end == "running"
+        return {
+            "started_at": started_at,
+            "ended_at": ended_at,
+            "seconds": round(span.ended - span.started, 3),
+            "end": end,
+            "end_exact": None if is_running else run.ended is not None,
+            "downtime_seconds": self._between(span, self._spans[later.id]) if later else None,
+            "interrupted_print": None if is_running else run.printing,
+            "undervoltage": bool(run.undervoltage),
+            "octoprint_version": run.octoprint_version,
+        }
 
     def _connection_entry(self, connection: Connection, run: Run) -> dict[str, Any]:
         run_span = self._spans[run.id]
@@ -175,23 +188,22 @@ class Timeline:
             end = "running" if run is self._current else "octoprint_down"
             ended = run_span.ended
         span = Span(run_span.boot, connection.started, max(connection.started, ended))
-        entry = self._times(span, end)
-        entry["port"] = connection.port
-        return entry
-
-    def _times(self, span: Span, end: str) -> dict[str, Any]:
-        boot, started, ended = span
-        booted_at = self._booted_at[boot]
-        started_at = ended_at = None
-        if booted_at is not None:
-            started_at = round(booted_at + started, 3)
-            ended_at = None if end == "running" else round(booted_at + ended, 3)
+        started_at, ended_at = self._wall(span, end)
         return {
             "started_at": started_at,
             "ended_at": ended_at,
-            "seconds": round(ended - started, 3),
+            "seconds": round(span.ended - span.started, 3),
             "end": end,
+            "port": connection.port,
         }
+
+    def _wall(self, span: Span, end: str) -> tuple[float | None, float | None]:
+        """The Unix times of begin and end, as far as they are known or have come."""
+        booted_at = self._booted_at[span.boot]
+        if booted_at is None:
+            return None, None
+        ended_at = None if end == "running" else round(booted_at + span.ended, 3)
+        return round(booted_at + span.started, 3), ended_at
 
     def _between(self, span: Span, later: Span) -> float | None:
         if span.boot == later.boot:

@@ -6,6 +6,8 @@ import tempfile
 from pathlib import Path
 
 import chromium
+import psutil
+import sample_history
 from octoprint_server import OctoPrintServer
 from playwright.sync_api import Page, sync_playwright
 
@@ -22,8 +24,16 @@ def with_long_uptimes(route) -> None:
 def take(page: Page) -> None:
     page.locator("#navbar_plugin_octoprint_uptime > a").click()
     page.locator(".octoprint_uptime_panel").wait_for()
-    panel = {"x": 390, "y": 0, "width": 610, "height": 280}
+    page.locator(".octoprint_uptime_strip").wait_for()
+    panel = {"x": 390, "y": 0, "width": 610, "height": 370}
     page.screenshot(path=DOCS / "navbar.png", clip=panel)
+    page.locator(".octoprint_uptime_history_link").click()
+    history = page.locator("#octoprint_uptime_history:not(.animated)")
+    history.wait_for()
+    history.screenshot(path=DOCS / "history.png")
+    page.keyboard.press("Escape")
+    history.wait_for(state="hidden")
+    page.locator("#navbar_plugin_octoprint_uptime > a").click()
     page.locator(".octoprint_uptime_settings").click()
     settings = page.locator("#settings_plugin_octoprint_uptime")
     settings.wait_for()
@@ -34,7 +44,14 @@ def take(page: Page) -> None:
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         server = OctoPrintServer(Path(folder))
-        server.configure(plugins={"octoprint_uptime": {"show_printer_uptime": True}})
+        server.configure(
+            plugins={"octoprint_uptime": {"show_printer_uptime": True, "notify_unplanned": False}}
+        )
+        sample_history.write(
+            server.basedir / "data" / "octoprint_uptime" / "history.db",
+            until=psutil.boot_time() - 860,
+            ends=("power_loss", "restart", "shutdown", "crash"),
+        )
         server.add_admin("admin", "admin")
         with server.running():
             browser = chromium.launch(playwright)

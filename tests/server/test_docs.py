@@ -4,18 +4,21 @@ import doctest
 import json
 import os
 import re
+import signal
 import subprocess
 
 import pytest
 from accounts import api_key
 from examples import ROOT, blocks
-from helpers import wait_for
+from helpers import recorded, wait_for
 from octoprint_server import Session
 
 from octoprint_uptime.format_uptime import FORMATS
+from octoprint_uptime.report import NO_PREVIOUS_END
 from octoprint_uptime.settings import SETTINGS, Choice, Interval
 
 URL = "/api/plugin/octoprint_uptime"
+HISTORY = "/plugin/octoprint_uptime/history"
 
 
 def test_the_readmes_curl(server, admin):
@@ -60,6 +63,64 @@ def test_the_answer_in_the_api_reference(admin):
 def test_the_refusal_in_the_api_reference(server):
     example = json.loads(blocks("docs/api.md", "json")[1])
     assert Session(server).get(URL).json() == example
+
+
+def test_the_history_in_the_api_reference(new_server):
+    example = json.loads(blocks("docs/api.md", "json")[2])
+    server = new_server()
+    admin = recorded(server)
+    admin.post("/api/connection", {"command": "connect", "port": "VIRTUAL"}).raise_for_status()
+    wait_for(lambda: admin.get(HISTORY).json()["printer"])
+    real = admin.get(HISTORY).json()
+    assert names_in(example) == names_in(real)
+    for name in ("octoprint", "system"):
+        running, ended = example[name]
+        assert running["started_at"] - ended["ended_at"] == ended["downtime_seconds"]
+        counted = example["to"] - ended["started_at"]
+        up = running["seconds"] + ended["seconds"]
+        assert example["summary"][name]["availability"] == round(up / counted, 6)
+        for entry in (running, ended):
+            until = entry["ended_at"] or example["to"]
+            assert until - entry["started_at"] == entry["seconds"]
+
+
+def names_in(answer):
+    """The names of all fields, of the first entry where there is a list."""
+    if isinstance(answer, list):
+        return names_in(answer[0])
+    if isinstance(answer, dict):
+        return {name: names_in(value) for name, value in answer.items()}
+    return None
+
+
+def test_the_api_references_curl(server, admin):
+    (command,) = blocks("docs/api.md", "sh")
+    output = subprocess.run(
+        ["bash", "-c", command.replace("http://octopi.local", server.url) + ' -w "%{http_code}"'],
+        env={**os.environ, "API_KEY": api_key(admin, "users")},
+        capture_output=True,
+        check=True,
+        text=True,
+    ).stdout
+    assert output == "204"
+
+
+def test_the_plugin_that_hears_of_events(new_server):
+    plugin = next(block for block in blocks("docs/integrating.md", "python") if "Alarm" in block)
+    server = new_server()
+    (server.basedir / "plugins").mkdir()
+    (server.basedir / "plugins" / "alarm.py").write_text(plugin)
+    recorded(server)
+    server.stop(signal.SIGKILL)
+    recorded(server)
+    wait_for(lambda: "plugins.alarm - WARNING - OctoPrint went down: crash" in server.log())
+
+
+def test_the_events_in_the_readme():
+    rows = re.findall(
+        r"^\| `(\w+)` \| .+ \|$", read("README.md").split("## Events")[1], re.MULTILINE
+    )
+    assert rows == list(NO_PREVIOUS_END)
 
 
 def test_the_formats_in_the_api_reference():
