@@ -96,7 +96,11 @@ def names_in(answer):
 def test_the_api_references_curl(server, admin):
     (command,) = blocks("docs/api.md", "sh")
     output = subprocess.run(
-        ["bash", "-c", command.replace("http://octopi.local", server.url) + ' -w "%{http_code}"'],
+        [
+            "bash",
+            "-c",
+            command.replace("http://octopi.local", server.url).strip() + ' -w "%{http_code}"',
+        ],
         env={**os.environ, "API_KEY": api_key(admin, "users")},
         capture_output=True,
         check=True,
