@@ -30,7 +30,7 @@ test: venv-develop ## Run all tests: unit, a real server, a real browser
 .PHONY: matrix
 matrix: venv-develop ## Run unit, server and a few browser tests on every supported OctoPrint
 	@tools/chromium.sh $(BIN)
-	@$(BIN)/nox
+	@$(BIN)/nox $(if $(SESSIONS),--sessions $(SESSIONS))
 
 .PHONY: lint
 lint: venv-develop ## Check style and types

@@ -126,7 +126,8 @@ class Recorder:
         since_boot = self._since_boot()
         self._record(lambda history: history.goodbye(since_boot))
         self._inbox.put(self._end)
-        self._thread.join(GOODBYE_SECONDS)
+        if self._thread.is_alive():  # OctoPrint may shut down before it has started up
+            self._thread.join(GOODBYE_SECONDS)
 
     def acknowledge(self) -> None:
         """Put away what :meth:`Timeline.unacknowledged` tells.
@@ -178,6 +179,12 @@ class Recorder:
         self._ended = True
 
     def _work(self) -> None:
+        try:
+            self._write_until_the_end()
+        except Exception:  # whatever it is, it must cost the history alone
+            self._logger.exception("No more history is recorded")
+
+    def _write_until_the_end(self) -> None:
         self._write()
         while not self._ended:
             with contextlib.suppress(queue.Empty):

@@ -178,44 +178,44 @@ class TestPrinter:
         assert latest["seconds"] >= 0
 
 
+def start_print(session, name):
+    body = {"command": "select", "print": True}
+    session.post(f"/api/files/local/{quote(name)}", body).raise_for_status()
+
+
+@pytest.fixture(scope="module")
+def interrupted(new_server):
+    """A server that was killed half-way through a print, and runs again."""
+    server = new_server()
+    shutil.copytree(HERE / "plugins", server.basedir / "plugins")
+    uploads = server.basedir / "uploads"
+    uploads.mkdir()
+    (uploads / FILE).write_text(LONG_PRINT)
+    (uploads / "short.gcode").write_text("G28\n")
+    admin = recorded(server)
+    connect(admin)
+    start_print(admin, FILE)
+    wait_for(lambda: admin.get("/api/job").json()["state"] == "Printing")
+    throttle(admin, current=True)
+    # What came before it has been recorded too.
+    wait_for(lambda: history(admin)["octoprint"][0]["undervoltage"])
+    server.stop(signal.SIGKILL)
+    recorded(server)
+    return server
+
+
 class TestInterruptedPrint:
     """A print of a file whose name is a formula, killed half-way."""
 
-    @pytest.fixture(scope="class")
-    def server(self, new_server):
-        server = new_server()
-        shutil.copytree(HERE / "plugins", server.basedir / "plugins")
-        uploads = server.basedir / "uploads"
-        uploads.mkdir()
-        (uploads / FILE).write_text(LONG_PRINT)
-        (uploads / "short.gcode").write_text("G28\n")
-        admin = recorded(server)
-        connect(admin)
-        self.print(admin, FILE)
-        wait_for(lambda: admin.get("/api/job").json()["state"] == "Printing")
-        throttle(admin, current=True)
-        # What came before it has been recorded too.
-        wait_for(lambda: history(admin)["octoprint"][0]["undervoltage"])
-        server.stop(signal.SIGKILL)
-        recorded(server)
-        return server
-
-    @staticmethod
-    def print(admin, name):
-        body = {"command": "select", "print": True}
-        admin.post(f"/api/files/local/{quote(name)}", body).raise_for_status()
-
-    @pytest.fixture(scope="class")
-    def admin(self, server):
-        return server.login("admin", PASSWORD)
-
-    def test_it_is_named_as_it_is(self, admin):
+    def test_it_is_named_as_it_is(self, interrupted):
+        admin = interrupted.login("admin", PASSWORD)
         running, ended = history(admin)["octoprint"]
         assert ended["interrupted_print"] == FILE
         assert ended["undervoltage"] is True
         assert (running["interrupted_print"], running["undervoltage"]) == (None, False)
 
-    def test_in_the_csv(self, admin):
+    def test_in_the_csv(self, interrupted):
+        admin = interrupted.login("admin", PASSWORD)
         response = admin.get(URL + "?format=csv")
         assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
         assert "attachment" in response.headers["Content-Disposition"]
@@ -223,7 +223,8 @@ class TestInterruptedPrint:
         assert [row["end"] for row in rows] == ["running", "crash"]
         assert rows[1]["interrupted_print"] == "'" + FILE
 
-    def test_in_the_events(self, admin):
+    def test_in_the_events(self, interrupted):
+        admin = interrupted.login("admin", PASSWORD)
         names_and_payloads = wait_for_events(admin, 2)
         assert [name for name, _ in names_and_payloads] == [
             "plugin_octoprint_uptime_started",
@@ -239,37 +240,38 @@ class TestInterruptedPrint:
                 "undervoltage": True,
             }
 
-    def test_in_the_uptime_api_until_someone_acknowledges_it(self, server, admin):
+    def test_in_the_uptime_api_until_someone_acknowledges_it(self, interrupted):
+        admin = interrupted.login("admin", PASSWORD)
         ended = last_end(admin)
         notice = admin.get(API).json()["unacknowledged_end"]
         fields = ("end", "ended_at", "end_exact", "downtime_seconds", "interrupted_print")
         assert notice == {field: ended[field] for field in (*fields, "undervoltage")}
         assert admin.post(API, {"command": "acknowledge"}).status_code == 204
         assert admin.get(API).json()["unacknowledged_end"] is None
-        server.stop()
-        admin = recorded(server)
+        interrupted.stop()
+        admin = recorded(interrupted)
         assert admin.get(API).json()["unacknowledged_end"] is None
 
-    def test_a_name_of_markup_stays_as_it_is(self, server):
-        admin = server.login("admin", PASSWORD)
+    def test_a_name_of_markup_stays_as_it_is(self, interrupted):
+        admin = interrupted.login("admin", PASSWORD)
         fire(admin, "PrintStarted", {"path": MARKUP})
         throttle(admin, current=True)
         wait_for(lambda: history(admin)["octoprint"][0]["undervoltage"])
-        server.stop(signal.SIGKILL)
-        admin = recorded(server)
+        interrupted.stop(signal.SIGKILL)
+        admin = recorded(interrupted)
         assert last_end(admin)["interrupted_print"] == MARKUP
         assert f",'{MARKUP}," in admin.get(URL + "?format=csv").text
 
-    def test_one_that_has_ended_is_not_interrupted(self, server):
-        admin = server.login("admin", PASSWORD)
+    def test_one_that_has_ended_is_not_interrupted(self, interrupted):
+        admin = interrupted.login("admin", PASSWORD)
         connect(admin)
-        self.print(admin, "short.gcode")
+        start_print(admin, "short.gcode")
         wait_for(lambda: admin.get("/api/job").json()["progress"]["completion"] == 100)
         wait_for(lambda: admin.get("/api/job").json()["state"] == "Operational")
         throttle(admin, current=True)
         wait_for(lambda: history(admin)["octoprint"][0]["undervoltage"])
-        server.stop(signal.SIGKILL)
-        assert last_end(recorded(server))["interrupted_print"] is None
+        interrupted.stop(signal.SIGKILL)
+        assert last_end(recorded(interrupted))["interrupted_print"] is None
 
 
 class TestUndervoltage:
@@ -364,20 +366,21 @@ def events_until(connection, last):
     return events
 
 
-class TestPermission:
-    @pytest.fixture(scope="class")
-    def sessions(self, server, admin):
-        add_user(admin, "nobody", groups=[], permissions=["STATUS"])
-        key = api_key(admin, "readonly")
-        guest = Session(server)
-        guest.get("/").raise_for_status()  # which gives the cookie against forgery
-        return {
-            "viewer": Session(server, **{"X-Api-Key": key}),
-            "bearer": Session(server, Authorization=f"Bearer {key}"),
-            "nobody": server.login("nobody", PASSWORD),
-            "guest": guest,
-        }
+@pytest.fixture(scope="module")
+def sessions(server, admin):
+    add_user(admin, "nobody", groups=[], permissions=["STATUS"])
+    key = api_key(admin, "readonly")
+    guest = Session(server)
+    guest.get("/").raise_for_status()  # which gives the cookie against forgery
+    return {
+        "viewer": Session(server, **{"X-Api-Key": key}),
+        "bearer": Session(server, Authorization=f"Bearer {key}"),
+        "nobody": server.login("nobody", PASSWORD),
+        "guest": guest,
+    }
 
+
+class TestPermission:
     @pytest.mark.parametrize("who", ["viewer", "bearer"])
     def test_those_who_may_view(self, sessions, who):
         assert len(history(sessions[who])["octoprint"]) == 1

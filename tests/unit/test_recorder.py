@@ -172,6 +172,14 @@ class TestTrouble:
         assert len(messages(caplog)) == 1
         assert str(aside) in messages(caplog)[0]
 
+    def test_what_no_one_expected_costs_the_history_alone(self, new_recorder, caplog, mocker):
+        recorder = new_recorder()
+        mocker.patch.object(History, "beat", side_effect=ZeroDivisionError)
+        recorder.beat()
+        recorder._thread.join(30)
+        assert messages(caplog) == ["No more history is recorded"]
+        assert len(recorder.records().runs) == 1
+
     def test_damage_while_it_runs(self, new_recorder, path, caplog, mocker):
         recorder = new_recorder()
         mocker.patch.object(

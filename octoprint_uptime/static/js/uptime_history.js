@@ -209,18 +209,15 @@ $(function () {
         self.problem = ko.observable("");
 
         const ask = (days) =>
-            client.getHistory(days).then(
-                (answer) => {
-                    self.problem("");
-                    return answer;
-                },
-                (xhr) => {
+            client
+                .getHistory(days)
+                .done(() => self.problem(""))
+                .fail((xhr) => {
                     const body = xhr.responseJSON;
                     self.problem(
                         (body && body.error) || gettext("The history is not available.")
                     );
-                }
-            );
+                });
 
         const daysKept = () => self.uptime.preferences().history_days;
 
