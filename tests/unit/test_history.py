@@ -4,6 +4,7 @@ import contextlib
 import sqlite3
 
 import pytest
+import soak
 from board import NOON, Board
 
 from octoprint_uptime import history
@@ -67,6 +68,11 @@ def test_clear_leaves_what_runs(path):
     assert [run.id for run in records.runs] == [2]
     assert [boot.id for boot in records.boots] == [2]
     assert [connection.port for connection in records.connections] == ["C"]
+
+
+def test_killed_at_any_instant_the_file_is_whole_and_has_what_was_committed(path):
+    committed = soak.soak(path, kills=20)
+    assert committed["connections"] > 0
 
 
 class TestDamage:
