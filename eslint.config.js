@@ -10,6 +10,7 @@ const octoprint = {
     $: "readonly",
     _: "readonly",
     gettext: "readonly",
+    ngettext: "readonly",
     ko: "readonly",
     define: "readonly"
 };

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import nox
 
-# For each OctoPrint a Python and a psutil it runs with.
+# For each OctoPrint a Python, a psutil and a prometheus_client it runs with.
 MATRIX = {
-    "1.10.3": ("3.9", "5.9.8"),
-    "1.11.8": ("3.11", "6.1.1"),
-    "2.0.0rc7": ("3.13", "7.2.2"),
+    "1.10.3": ("3.9", "5.9.8", "0.20.0"),
+    "1.11.8": ("3.11", "6.1.1", "0.22.1"),
+    "2.0.0rc7": ("3.13", "7.2.2", "0.26.0"),
 }
 
 # OctoPrint 1.10 imports pkg_resources without asking for what brings it.
@@ -32,16 +32,17 @@ def interpreter(version: str) -> str:
     return str(newest[-1] / "bin" / "python") if newest else f"python{version}"
 
 
-def tests_on(octoprint: str, python: str, psutil: str) -> None:
+def tests_on(octoprint: str, python: str, psutil: str, prometheus_client: str) -> None:
     @nox.session(name=f"octoprint-{octoprint}", python=interpreter(python))
     def tests(session: nox.Session) -> None:
         session.install(
             *(f"OctoPrint=={octoprint}", f"psutil=={psutil}", PKG_RESOURCES),
+            f"prometheus-client=={prometheus_client}",
             *("-e", ".[test,browser]"),
         )
         session.run("python", "-m", "pytest", "tests/unit", "tests/server", *session.posargs)
         session.run("python", "-m", "pytest", "tests/browser", "-m", "matrix", *session.posargs)
 
 
-for octoprint, (python, psutil) in MATRIX.items():
-    tests_on(octoprint, python, psutil)
+for octoprint, versions in MATRIX.items():
+    tests_on(octoprint, *versions)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import platform
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import flask
 import octoprint.plugin
@@ -27,6 +29,11 @@ from .reader import UptimeReader
 from .recorder import HistoryUnavailableError, Recorder
 from .report import NO_PREVIOUS_END, UNPLANNED_ENDS, Timeline, history_answer, history_csv
 from .settings import SETTINGS, defaults, valid_settings, without_defaults
+
+if TYPE_CHECKING:
+    from .history import Totals
+    from .metrics import Metrics
+    from .report import PowerLosses
 
 __all__ = [
     "format_uptime",
@@ -62,6 +69,7 @@ class OctoPrintUptimePlugin(
         # read anew for every request.
         self._values = defaults()
         self._is_server = False
+        self._recorder: Recorder | None = None
         self._unacknowledged_end: dict[str, Any] | None = None
         self._is_disconnecting = False
         self._past_undervoltage: bool | None = None
@@ -89,7 +97,12 @@ class OctoPrintUptimePlugin(
         return {
             "clientjs": ["clientjs/octoprint_uptime.js"],
             "css": ["css/octoprint_uptime.css"],
-            "js": ["js/uptime_widget.js", "js/uptime_history.js", "js/uptime_settings.js"],
+            "js": [
+                "js/uptime_widget.js",
+                "js/uptime_history.js",
+                "js/uptime_settings.js",
+                "js/uptime_health.js",
+            ],
         }
 
     ##~~ BlueprintPlugin
@@ -119,6 +132,31 @@ class OctoPrintUptimePlugin(
             return self._no_history(error)
         answer = history_answer(records, self._recorder.now(), int(days))
         return self._csv(answer) if form == "csv" else self._json(history_json(answer))
+
+    @octoprint.plugin.BlueprintPlugin.route("/metrics", methods=["GET"])
+    def get_metrics(self) -> flask.Response:
+        if not Permissions.PLUGIN_OCTOPRINT_UPTIME_VIEW.can():
+            return self._may_not_view()
+        body, content_type = self._metrics.exposition(flask.request.headers.get("Accept", ""))
+        return flask.Response(body, content_type=content_type)
+
+    @functools.cached_property
+    def _metrics(self) -> Metrics:
+        # Not at the top: only those who are scraped need prometheus_client in memory.
+        from .metrics import Metrics, UptimeCollector  # noqa: PLC0415
+
+        build = {
+            "version": self._plugin_version,
+            "octoprint_version": octoprint.util.version.get_octoprint_version_string(),
+            "python_version": platform.python_version(),
+        }
+        return Metrics(UptimeCollector(self._reader.read, self._totals, build))
+
+    def _totals(self) -> Totals | None:
+        try:
+            return self._recorder.totals()
+        except HistoryUnavailableError:
+            return None
 
     def _csv(self, answer: dict[str, Any]) -> flask.Response:
         # Spreadsheets take what does not begin with this mark for some other encoding.
@@ -272,6 +310,8 @@ class OctoPrintUptimePlugin(
         self._tell_browsers()
 
     def _timeline(self) -> Timeline | None:
+        if self._recorder is None:  # the health check may ask before initialize()
+            return None
         try:
             return Timeline(self._recorder.records(), self._recorder.now())
         except HistoryUnavailableError:
@@ -324,6 +364,18 @@ class OctoPrintUptimePlugin(
     def register_custom_events(self) -> list[str]:
         return ["started", "unplanned"]
 
+    ##~~ octoprint.plugin.health_check.get_additional_checks hook
+
+    def get_additional_health_checks(self) -> list[type]:
+        # Not at the top: only who calls this has what it imports.
+        from .health import power_check  # noqa: PLC0415
+
+        return [power_check(self._power_losses)]
+
+    def _power_losses(self, days: int) -> PowerLosses | None:
+        timeline = self._timeline()
+        return timeline.power_losses(days) if timeline else None
+
     ##~~ octoprint.server.sockjs.emit hook
 
     def may_emit(self, socket: Any, user: Any, message: str, payload: Any) -> bool:
@@ -343,5 +395,6 @@ def __plugin_load__() -> None:
     __plugin_hooks__ = {
         "octoprint.access.permissions": plugin.get_additional_permissions,
         "octoprint.events.register_custom_events": plugin.register_custom_events,
+        "octoprint.plugin.health_check.get_additional_checks": plugin.get_additional_health_checks,
         "octoprint.server.sockjs.emit": plugin.may_emit,
     }

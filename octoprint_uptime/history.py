@@ -2,7 +2,8 @@
 
 Every time is in seconds since the boot of the host, on the clock that no one sets. Each
 boot has one anchor to the wall clock, so when that is set right, every row of the boot is
-right. How a run ended is not stored: it follows from the row after it (``report.py``).
+right. How a run ended is not stored: it follows from the row after it (``report.py``). Only
+how often everything happened is counted, so that pruning forgets nothing of that.
 
 The journal is a write-ahead log that is synchronised at every commit, for an SD card
 that loses power: a heartbeat appends one small page to a file that is not growing any
@@ -48,8 +49,51 @@ MIGRATIONS = (
         port TEXT
     );
     """,
+    """
+    CREATE TABLE totals (
+        subject TEXT NOT NULL,
+        what TEXT NOT NULL,
+        count INTEGER NOT NULL,
+        PRIMARY KEY (subject, what)
+    ) WITHOUT ROWID;
+    CREATE TEMPORARY VIEW ended AS
+        SELECT *, CASE
+            WHEN ended IS NOT NULL AND boot = next_boot THEN 'restart'
+            WHEN ended IS NOT NULL THEN 'shutdown'
+            WHEN boot = next_boot THEN 'crash'
+            ELSE 'power_loss'
+        END AS what
+        FROM (SELECT *, lead(boot) OVER (ORDER BY id) AS next_boot FROM runs)
+        WHERE next_boot IS NOT NULL;
+    INSERT INTO totals SELECT 'octoprint', what, count(*) FROM ended GROUP BY what;
+    INSERT INTO totals SELECT 'system', what, count(*) FROM ended
+        WHERE boot <> next_boot GROUP BY what;
+    INSERT INTO totals SELECT 'printer', CASE
+            WHEN ended IS NULL THEN 'octoprint_down'
+            WHEN failed THEN 'error'
+            ELSE 'disconnected'
+        END AS what, count(*)
+        FROM connections
+        WHERE ended IS NOT NULL OR run IN (SELECT id FROM ended) GROUP BY what;
+    INSERT INTO totals SELECT 'octoprint', 'interrupted_print', count(*) FROM ended
+        WHERE printing IS NOT NULL HAVING count(*) > 0;
+    INSERT INTO totals SELECT 'octoprint', 'undervoltage', count(*) FROM runs
+        WHERE undervoltage HAVING count(*) > 0;
+    DROP VIEW ended;
+    """,
 )
 """Each brings a file from the version that is its index to the next."""
+
+ENDS = {
+    "octoprint": ("restart", "shutdown", "crash", "power_loss"),
+    "system": ("shutdown", "power_loss"),
+    "printer": ("disconnected", "error", "octoprint_down"),
+}
+"""How a run of OctoPrint, a boot of the host and a printer connection can end."""
+
+Totals = dict[tuple[str, str], int]
+"""How often what happened to a subject: an end of ``ENDS``, or to ``octoprint`` also
+``interrupted_print`` and ``undervoltage``, each once a run. What never did is not there."""
 
 PAGE_BYTES = 1024  # what a heartbeat writes
 PAGES_IN_LOG = 200
@@ -120,6 +164,13 @@ def kernel_boot_id() -> str | None:
     return BOOT_ID_FILE.read_text().strip() if BOOT_ID_FILE.exists() else None
 
 
+def run_end(said_goodbye: bool, on_same_boot: bool) -> str:
+    """How a run of OctoPrint ended, told by the run after it."""
+    if said_goodbye:
+        return "restart" if on_same_boot else "shutdown"
+    return "crash" if on_same_boot else "power_loss"
+
+
 def move_aside(path: Path) -> Path:
     """Rename a damaged file and what belongs to it, so that a new one can be begun."""
     suffix = time.strftime(".damaged-%Y-%m-%d-%H%M%S")
@@ -183,6 +234,7 @@ class History:
             octoprint_version: Of the OctoPrint that runs.
         """
         self._boot, earliest = self._same_boot(kernel_id, at)
+        self._count_end_of_last_run(on_same_boot=self._boot is not None)
         if self._boot is None:
             self._boot = self._insert(
                 "INSERT INTO boots (kernel_id, booted_at) VALUES (?, ?)", kernel_id, at.booted_at
@@ -231,10 +283,11 @@ class History:
 
     def disconnected(self, since_boot: float, failed: bool) -> None:
         """The connection has ended, by an error or on purpose."""
-        self._database.execute(
+        ended = self._database.execute(
             "UPDATE connections SET ended = ?, failed = ? WHERE run = ? AND ended IS NULL",
             (since_boot, failed, self._run),
         )
+        self._count("printer", "error" if failed else "disconnected", ended.rowcount)
 
     def printing(self, file: str | None) -> None:
         """A print of that file has begun, or, with ``None``, it has ended."""
@@ -242,7 +295,10 @@ class History:
 
     def undervoltage(self) -> None:
         """Undervoltage was seen."""
-        self._database.execute("UPDATE runs SET undervoltage = 1 WHERE id = ?", (self._run,))
+        first = self._database.execute(
+            "UPDATE runs SET undervoltage = 1 WHERE id = ? AND NOT undervoltage", (self._run,)
+        )
+        self._count("octoprint", "undervoltage", first.rowcount)
 
     def acknowledge(self) -> None:
         """Someone has seen how the runs before this one ended."""
@@ -254,10 +310,14 @@ class History:
         """Forget all but what is running."""
         self._database.execute("DELETE FROM runs WHERE id <> ?", (self._run,))
         self._database.execute("DELETE FROM connections WHERE ended IS NOT NULL")
+        self._database.execute("DELETE FROM totals")
         self._forget_orphans()
 
     def prune(self, first_run: int, first_connection: int) -> None:
-        """Forget the runs and connections before these, but none that is running."""
+        """Forget the runs and connections before these, but none that is running.
+
+        The totals stay.
+        """
         self._database.execute("DELETE FROM runs WHERE id < ? AND id <> ?", (first_run, self._run))
         self._database.execute(
             "DELETE FROM connections WHERE id < ? AND (ended IS NOT NULL OR run <> ?)",
@@ -280,6 +340,11 @@ class History:
             runs=list(map(Run._make, runs)),
             connections=list(map(Connection._make, connections)),
         )
+
+    def totals(self) -> Totals:
+        """How often everything happened since the file was begun or cleared."""
+        rows = self._database.execute("SELECT subject, what, count FROM totals")
+        return {(subject, what): count for subject, what, count in rows}
 
     def _prepare(self, path: Path) -> None:
         (version,) = self._row("PRAGMA user_version")
@@ -313,6 +378,31 @@ class History:
         if same and at.since_boot >= seen:
             return boot, seen
         return None, 0.0
+
+    def _count_end_of_last_run(self, on_same_boot: bool) -> None:
+        last = self._row(
+            "SELECT id, ended IS NOT NULL, printing IS NOT NULL FROM runs ORDER BY id DESC LIMIT 1"
+        )
+        if last is None:
+            return
+        run, said_goodbye, was_printing = last
+        end = run_end(said_goodbye, on_same_boot)
+        self._count("octoprint", end)
+        if not on_same_boot:
+            self._count("system", end)
+        self._count("octoprint", "interrupted_print", was_printing)
+        (cut_off,) = self._row(
+            "SELECT count(*) FROM connections WHERE run = ? AND ended IS NULL", run
+        )
+        self._count("printer", "octoprint_down", cut_off)
+
+    def _count(self, subject: str, what: str, times: int = 1) -> None:
+        if times:
+            self._database.execute(
+                "INSERT INTO totals VALUES (?, ?, ?)"
+                " ON CONFLICT (subject, what) DO UPDATE SET count = count + excluded.count",
+                (subject, what, times),
+            )
 
     def _forget_orphans(self) -> None:
         self._database.execute("DELETE FROM connections WHERE run NOT IN (SELECT id FROM runs)")

@@ -14,13 +14,22 @@ import sqlite3
 import threading
 import time
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, TypeVar
 
-from .history import History, Instant, NewerFileError, Records, kernel_boot_id, move_aside
+from .history import (
+    History,
+    Instant,
+    NewerFileError,
+    Records,
+    Totals,
+    kernel_boot_id,
+    move_aside,
+)
 from .reader import monotonic_clock
 from .report import Timeline
 
 Entry = Callable[[History], Any]
+Answer = TypeVar("Answer")
 
 MOST_WAITING = 1000
 GOODBYE_SECONDS = 10.0
@@ -151,9 +160,20 @@ class Recorder:
         Raises:
             HistoryUnavailableError: It cannot be read now.
         """
+        return self._read(History.records)
+
+    def totals(self) -> Totals:
+        """How often everything happened.
+
+        Raises:
+            HistoryUnavailableError: It cannot be read now.
+        """
+        return self._read(History.totals)
+
+    def _read(self, question: Callable[[History], Answer]) -> Answer:
         with self._lock:
             try:
-                return self._begun().records()
+                return question(self._begun())
             except sqlite3.Error as error:
                 raise HistoryUnavailableError(str(error)) from error
 

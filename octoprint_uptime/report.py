@@ -13,10 +13,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
-from .history import Boot, Connection, Instant, Records, Run
+from .history import ENDS, Boot, Connection, Instant, Records, Run, run_end
 
-RUN_ENDS = ("restart", "shutdown", "crash", "power_loss")
-SYSTEM_ENDS = ("shutdown", "power_loss")
 UNPLANNED_ENDS = ("crash", "power_loss")
 
 DAY_SECONDS = 86400
@@ -52,6 +50,13 @@ class Span(NamedTuple):
     boot: int
     started: float
     ended: float
+
+
+class PowerLosses(NamedTuple):
+    """How often the host went down by itself, and how often after undervoltage."""
+
+    losses: int
+    after_undervoltage: int
 
 
 class Timeline:
@@ -138,6 +143,16 @@ class Timeline:
             "previous_ended_at": entry["ended_at"],
         }
 
+    def power_losses(self, days: int) -> PowerLosses:
+        """Those that are known to have happened within the last so many days."""
+        cutoff = self._now.wall - days * DAY_SECONDS
+        losses = [
+            run
+            for run in self.octoprint()
+            if run["end"] == "power_loss" and (run["ended_at"] or 0.0) >= cutoff
+        ]
+        return PowerLosses(len(losses), sum(run["undervoltage"] for run in losses))
+
     def first_kept(self, days: int) -> tuple[int, int]:
         """The ids of the first run and the first connection that are not too old."""
         cutoff = self._now.wall - days * DAY_SECONDS
@@ -153,11 +168,7 @@ class Timeline:
 
     def _ends_of_runs(self) -> Iterable[tuple[int, str]]:
         for run, later in zip(self._records.runs, self._records.runs[1:]):
-            on_same_boot = run.boot == later.boot
-            if run.ended is not None:
-                yield run.id, "restart" if on_same_boot else "shutdown"
-            else:
-                yield run.id, "crash" if on_same_boot else "power_loss"
+            yield run.id, run_end(run.ended is not None, run.boot == later.boot)
         yield self._current.id, "running"
 
     def _last_seen(self) -> dict[int, float]:
@@ -271,8 +282,8 @@ def history_answer(records: Records, now: Instant, days: int) -> dict[str, Any]:
         "system": _since(system, start)[::-1],
         "printer": _since(timeline.printer(), start)[::-1],
         "summary": {
-            "octoprint": _summary(octoprint, RUN_ENDS, start, to),
-            "system": _summary(system, SYSTEM_ENDS, start, to),
+            "octoprint": _summary(octoprint, ENDS["octoprint"], start, to),
+            "system": _summary(system, ENDS["system"], start, to),
         },
     }
 

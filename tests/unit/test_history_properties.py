@@ -1,12 +1,17 @@
 """Whatever happens to a board and its clock, what is told of it makes sense."""
 
+import contextlib
+import sqlite3
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from board import Board
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+
+from octoprint_uptime.history import History
 
 SECONDS = st.integers(1, 2000).map(float)
 CLOCK = st.one_of(st.just(0.0), st.integers(-200_000, 200_000).map(float))
@@ -17,6 +22,10 @@ RUNNING = st.one_of(
     st.tuples(st.just("set_clock"), CLOCK),
     st.tuples(st.just("connect"), st.just(0.0)),
     st.tuples(st.just("disconnect"), st.just(0.0)),
+    st.tuples(st.just("lose_printer"), st.just(0.0)),
+    st.tuples(st.just("print"), st.just(0.0)),
+    st.tuples(st.just("finish_print"), st.just(0.0)),
+    st.tuples(st.just("undervoltage"), st.just(0.0)),
 )
 RUN = st.tuples(
     st.lists(RUNNING, max_size=6),
@@ -36,8 +45,12 @@ def live(board, story):
         for what, amount in happenings:
             if what == "connect":
                 board.write("connected", board.now.since_boot, "A")
-            elif what == "disconnect":
-                board.write("disconnected", board.now.since_boot, False)
+            elif what in ("disconnect", "lose_printer"):
+                board.write("disconnected", board.now.since_boot, what == "lose_printer")
+            elif what in ("print", "finish_print"):
+                board.write("printing", "a.gcode" if what == "print" else None)
+            elif what == "undervoltage":
+                board.write("undervoltage")
             elif what == "set_clock":
                 board.set_clock(amount)
                 seen = board.true
@@ -113,6 +126,47 @@ def test_once_every_clock_is_set_right_all_times_are_right(story):
     for entry, later in zip(octoprint, octoprint[1:]):
         assert entry["ended_at"] + entry["downtime_seconds"] == in_ms(later["started_at"])
     assert octoprint[-1]["started_at"] + octoprint[-1]["seconds"] == in_ms(now)
+
+
+def told_totals(timeline):
+    """What the totals must be while nothing has been pruned."""
+    told = {
+        "octoprint": timeline.octoprint(),
+        "system": timeline.system(),
+        "printer": timeline.printer(),
+    }
+    totals = Counter(
+        (subject, entry["end"])
+        for subject, entries in told.items()
+        for entry in entries
+        if entry["end"] != "running"
+    )
+    totals["octoprint", "interrupted_print"] = sum(
+        run["interrupted_print"] is not None for run in told["octoprint"]
+    )
+    totals["octoprint", "undervoltage"] = sum(run["undervoltage"] for run in told["octoprint"])
+    return {what: count for what, count in totals.items() if count}
+
+
+@settings(max_examples=100, deadline=None)
+@given(story=STORY)
+def test_the_totals_are_what_the_record_tells(story):
+    with tempfile.TemporaryDirectory() as folder:
+        board = Board(Path(folder) / "history.db")
+        live(board, story)
+        timeline, totals = board.timeline(), board.history.totals()
+        board.kill()
+        assert totals == told_totals(timeline)
+
+        forget_the_totals(board.path)
+        with contextlib.closing(History(board.path)) as migrated:
+            assert migrated.totals() == totals
+
+
+def forget_the_totals(path):
+    """Make the file one of the plugin's first version."""
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.executescript("DROP TABLE totals; PRAGMA user_version = 1")
 
 
 def in_ms(seconds):

@@ -158,7 +158,14 @@ $(function () {
             }
             const rest = date.ends.length - STORY_LINES;
             if (rest > 0)
-                lines.push(_.sprintf(gettext("and %(count)d more"), {count: rest}));
+                lines.push(
+                    _.sprintf(
+                        ngettext("and %(count)d more", "and %(count)d more", rest),
+                        {
+                            count: rest
+                        }
+                    )
+                );
             return lines.join("\n");
         }
 
@@ -177,8 +184,10 @@ $(function () {
             const daysWith = (state) =>
                 days.filter((date) => date.state === STATES.indexOf(state)).length;
             strip.label = _.sprintf(
-                gettext(
-                    "%(name)s, the last %(count)d days: %(up)d up all day, %(planned)d down on purpose, %(unplanned)d down by itself. Arrow keys tell of each day."
+                ngettext(
+                    "%(name)s, the last %(count)d day: %(up)d up all day, %(planned)d down on purpose, %(unplanned)d down by itself. Arrow keys tell of each day.",
+                    "%(name)s, the last %(count)d days: %(up)d up all day, %(planned)d down on purpose, %(unplanned)d down by itself. Arrow keys tell of each day.",
+                    count
                 ),
                 {
                     name,
@@ -236,10 +245,14 @@ $(function () {
                 const unplanned = answer.octoprint.find(
                     (run) => run.end !== "running" && CAUSES[run.end].unplanned
                 );
-                strip.availability = _.sprintf(gettext("%(share)s in %(count)d days"), {
-                    share: strip.availability,
-                    count
-                });
+                strip.availability = _.sprintf(
+                    ngettext(
+                        "%(share)s in %(count)d day",
+                        "%(share)s in %(count)d days",
+                        count
+                    ),
+                    {share: strip.availability, count}
+                );
                 strip.last = unplanned
                     ? sentence(unplanned)
                     : gettext("Nothing went down by itself.");

@@ -1,0 +1,144 @@
+"""The same facts in OpenMetrics, gathered when Prometheus asks for them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Callable
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from .history import ENDS, Totals
+from .reader import Uptimes
+
+OPENMETRICS = "application/openmetrics-text"
+CLOCK_STEP_SECONDS = 0.1
+"""Two clocks are never read at the same instant; less than this is no step of one."""
+
+_SINCE = (
+    " Counted since the history was begun: restarts and pruning leave it as it is,"
+    " clearing the history makes it 0."
+)
+
+_GAUGES = {
+    "system_start_time_seconds": "Unix time at which the host booted, by its own wall clock.",
+    "process_start_time_seconds": "Unix time at which OctoPrint started, by the host's wall clock.",
+    "printer_connected_time_seconds": (
+        "Unix time at which OctoPrint connected to the printer, by the host's wall clock;"
+        " absent while there is no connection."
+    ),
+    "system_uptime_seconds": (
+        "How long the host has been up, right even where its wall clock is wrong."
+    ),
+    "process_uptime_seconds": (
+        "How long OctoPrint has been up, right even where the host's wall clock is wrong."
+    ),
+    "printer_connected": "Whether OctoPrint is connected to a printer: 1 or 0.",
+}
+
+
+class UptimeCollector(Collector):
+    """What Prometheus is told.
+
+    Args:
+        uptimes: The uptimes at this moment.
+        totals: How often everything happened; ``None`` while nobody can tell.
+        build: Names and values of the labels of ``octoprint_uptime_build_info``.
+        wall_clock: The Unix time at this moment.
+    """
+
+    def __init__(
+        self,
+        uptimes: Callable[[], Uptimes],
+        totals: Callable[[], Totals | None],
+        build: Mapping[str, str],
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._uptimes = uptimes
+        self._totals = totals
+        self._build = dict(build)
+        self._wall_clock = wall_clock
+        self._start_times: dict[str, float] = {}
+
+    def collect(self) -> Iterator[Metric]:
+        uptimes = self._uptimes()
+        yield from self._gauges(uptimes)
+        totals = self._totals()
+        if totals is not None:
+            yield from _counters(totals)
+        yield InfoMetricFamily(
+            "octoprint_uptime_build", "Versions of the software at work.", self._build
+        )
+
+    def _gauges(self, uptimes: Uptimes) -> Iterator[Metric]:
+        values = {
+            "system_start_time_seconds": self._start_time("system", uptimes.host),
+            "process_start_time_seconds": self._start_time("process", uptimes.octoprint),
+            "printer_connected_time_seconds": self._start_time("printer", uptimes.printer),
+            "system_uptime_seconds": _in_ms(uptimes.host),
+            "process_uptime_seconds": _in_ms(uptimes.octoprint),
+            "printer_connected": 0.0 if uptimes.printer is None else 1.0,
+        }
+        for name, value in values.items():
+            if value is not None:
+                unit = "seconds" if name.endswith("_seconds") else ""
+                yield GaugeMetricFamily(f"octoprint_uptime_{name}", _GAUGES[name], value, unit=unit)
+
+    def _start_time(self, name: str, uptime: float | None) -> float | None:
+        """The Unix time of a start, to the last digit the same until it moves.
+
+        Prometheus keeps a number that stays as it is in a bit or two, and ``changes()``
+        takes one that does not for a restart.
+        """
+        if uptime is None:
+            return None
+        start_time = self._wall_clock() - uptime
+        if abs(start_time - self._start_times.get(name, 0.0)) > CLOCK_STEP_SECONDS:
+            self._start_times[name] = round(start_time, 3)
+        return self._start_times[name]
+
+
+def _in_ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
+
+
+def _counters(totals: Totals) -> Iterator[Metric]:
+    ends = CounterMetricFamily(
+        "octoprint_uptime_ends",
+        "How often OctoPrint, the host or the printer connection ended, by how." + _SINCE,
+        labels=("subject", "end"),
+    )
+    for subject, ways in ENDS.items():
+        for end in ways:
+            ends.add_metric((subject, end), totals.get((subject, end), 0))
+    yield ends
+    yield CounterMetricFamily(
+        "octoprint_uptime_interrupted_prints",
+        "How many prints ended because OctoPrint did." + _SINCE,
+        totals.get(("octoprint", "interrupted_print"), 0),
+    )
+    yield CounterMetricFamily(
+        "octoprint_uptime_undervoltage_runs",
+        "In how many runs of OctoPrint undervoltage was seen." + _SINCE,
+        totals.get(("octoprint", "undervoltage"), 0),
+    )
+
+
+class Metrics:
+    """The collector with a registry of its own: other plugins' metrics stay out of it."""
+
+    def __init__(self, collector: Collector) -> None:
+        self._registry = CollectorRegistry()
+        self._registry.register(collector)
+
+    def exposition(self, accept: str) -> tuple[bytes, str]:
+        """Body and content type for a scraper that sent this ``Accept`` header.
+
+        OpenMetrics where it takes that, else the older text format.
+        """
+        # Not all of the header: choose_encoder raises at versions that are no numbers.
+        encode, content_type = choose_encoder(OPENMETRICS if OPENMETRICS in accept else "")
+        return encode(self._registry), content_type
