@@ -8,6 +8,7 @@ from typing import Callable, TypeVar
 
 from accounts import PASSWORD
 from octoprint_server import OctoPrintServer, Session
+from prometheus_client.parser import text_string_to_metric_families
 
 Result = TypeVar("Result")
 UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
@@ -38,3 +39,16 @@ def recorded(server: OctoPrintServer) -> Session:
         lambda: "not been opened yet" not in admin.get("/plugin/octoprint_uptime/history").text
     )
     return admin
+
+
+def metrics(session: Session) -> dict[str, float]:
+    """A scrape, by each series' name and labels as Prometheus writes them."""
+    response = session.get("/plugin/octoprint_uptime/metrics")
+    response.raise_for_status()
+    samples = [s for f in text_string_to_metric_families(response.text) for s in f.samples]
+    return {sample.name + labels_of(sample): sample.value for sample in samples}
+
+
+def labels_of(sample) -> str:
+    labels = ",".join(f'{name}="{value}"' for name, value in sorted(sample.labels.items()))
+    return f"{{{labels}}}" if labels else ""

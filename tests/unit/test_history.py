@@ -70,6 +70,26 @@ def test_clear_leaves_what_runs(path):
     assert [connection.port for connection in records.connections] == ["C"]
 
 
+def test_the_totals_outlive_pruning_and_go_with_clearing(path):
+    board = Board(path)
+    for _ in range(3):
+        board.start().write("connected", 0.0, "A").write("printing", "a.gcode").up(60).kill()
+        board.off(5)
+    board.start().write("undervoltage").write("undervoltage")
+    totals = {
+        ("octoprint", "crash"): 3,
+        ("octoprint", "interrupted_print"): 3,
+        ("octoprint", "undervoltage"): 1,
+        ("printer", "octoprint_down"): 3,
+    }
+    assert board.history.totals() == totals
+    board.write("prune", 4, 4)
+    assert len(board.records().runs) == 1
+    assert board.history.totals() == totals
+    board.write("clear")
+    assert board.history.totals() == {}
+
+
 def test_killed_at_any_instant_the_file_is_whole_and_has_what_was_committed(path):
     committed = soak.soak(path, kills=20)
     assert committed["connections"] > 0

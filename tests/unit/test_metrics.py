@@ -1,0 +1,162 @@
+"""What Prometheus is told, as its own parsers read it."""
+
+import pytest
+from prometheus_client import REGISTRY, Counter, openmetrics, parser
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
+
+from octoprint_uptime.history import ENDS
+from octoprint_uptime.metrics import Metrics, UptimeCollector
+from octoprint_uptime.reader import Uptimes
+
+UPTIMES = Uptimes(host=93784.5121, octoprint=3661.27, printer=60.5)
+TOTALS = {
+    ("octoprint", "crash"): 2,
+    ("system", "power_loss"): 1,
+    ("printer", "error"): 7,
+    ("octoprint", "interrupted_print"): 3,
+    ("octoprint", "undervoltage"): 4,
+}
+BUILD = {"version": "0.2.0", "octoprint_version": "1.11.8", "python_version": '3.11"\n\\'}
+NOW = 1_790_000_000.0
+PREFIX = "octoprint_uptime_"
+
+# What Prometheus 2 sends.
+PROMETHEUS = (
+    "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
+    "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+)
+READERS = {
+    PROMETHEUS: read_openmetrics,
+    "": parser.text_string_to_metric_families,
+}
+
+
+class Told:
+    """A collector whose facts a test may change."""
+
+    def __init__(self):
+        self.uptimes = UPTIMES
+        self.totals = TOTALS
+        self.now = NOW
+        self.metrics = Metrics(
+            UptimeCollector(lambda: self.uptimes, lambda: self.totals, BUILD, lambda: self.now)
+        )
+
+    def families(self, accept=PROMETHEUS):
+        body, _ = self.metrics.exposition(accept)
+        return list(READERS[accept](body.decode()))
+
+    def samples(self, accept=PROMETHEUS):
+        return {
+            (sample.name.removeprefix(PREFIX), *sorted(sample.labels.values())): sample.value
+            for family in self.families(accept)
+            for sample in family.samples
+        }
+
+
+@pytest.fixture
+def told():
+    return Told()
+
+
+@pytest.mark.parametrize("accept", READERS)
+def test_every_fact_in_both_formats(told, accept):
+    samples = told.samples(accept)
+    ends = {key: value for key, value in samples.items() if key[0] == "ends_total"}
+    assert {key: value for key, value in samples.items() if key not in ends} == {
+        ("system_start_time_seconds",): 1_789_906_215.488,
+        ("process_start_time_seconds",): 1_789_996_338.73,
+        ("printer_connected_time_seconds",): 1_789_999_939.5,
+        ("system_uptime_seconds",): 93784.512,
+        ("process_uptime_seconds",): 3661.27,
+        ("printer_connected",): 1,
+        ("interrupted_prints_total",): 3,
+        ("undervoltage_runs_total",): 4,
+        ("build_info", *sorted(BUILD.values())): 1,
+    }
+    # Those that never happened are there too: Prometheus counts from a 0 it has seen.
+    assert ends == {
+        ("ends_total", *sorted((end, subject))): TOTALS.get((subject, end), 0)
+        for subject, ways in ENDS.items()
+        for end in ways
+    }
+
+
+def test_types_units_and_help(told):
+    types = {family.name.removeprefix(PREFIX): family.type for family in told.families()}
+    assert types == {
+        "system_start_time_seconds": "gauge",
+        "process_start_time_seconds": "gauge",
+        "printer_connected_time_seconds": "gauge",
+        "system_uptime_seconds": "gauge",
+        "process_uptime_seconds": "gauge",
+        "printer_connected": "gauge",
+        "ends": "counter",
+        "interrupted_prints": "counter",
+        "undervoltage_runs": "counter",
+        "build": "info",
+    }
+    for family in told.families():
+        assert family.unit == ("seconds" if family.name.endswith("_seconds") else "")
+        assert family.documentation.endswith(".")
+        if family.type == "counter":
+            assert "pruning leave it as it is" in family.documentation
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        (PROMETHEUS, "application/openmetrics-text; version=1.0.0; charset=utf-8"),
+        ("application/openmetrics-text", "application/openmetrics-text; version=1.0.0"),
+        ("application/openmetrics-text;version=one", "application/openmetrics-text; version=1.0.0"),
+        ("", "text/plain; version=0.0.4; charset=utf-8"),
+        ("text/plain;version=one", "text/plain; version=0.0.4; charset=utf-8"),
+        ("*/*", "text/plain; version=0.0.4; charset=utf-8"),
+    ],
+)
+def test_the_scraper_chooses_the_format(told, accept, content_type):
+    body, answered = told.metrics.exposition(accept)
+    assert answered.startswith(content_type)
+    assert body.endswith(b"# EOF\n") == answered.startswith(
+        openmetrics.exposition.CONTENT_TYPE_LATEST.split(";")[0]
+    )
+
+
+def test_without_a_printer(told):
+    told.uptimes = UPTIMES._replace(printer=None)
+    samples = told.samples()
+    assert samples["printer_connected",] == 0
+    assert ("printer_connected_time_seconds",) not in samples
+
+
+def test_what_nobody_knows_is_not_there(told):
+    told.uptimes = Uptimes(host=None, octoprint=None, printer=None)
+    told.totals = None
+    assert [key[0] for key in told.samples()] == ["printer_connected", "build_info"]
+
+
+def test_a_start_is_to_the_digit_the_same_until_it_moves(told):
+    def start():
+        return told.samples()["system_start_time_seconds",]
+
+    before = start()
+    for _ in range(10):
+        told.now += 60.0004  # read a moment later than the uptime
+        told.uptimes = told.uptimes._replace(host=told.uptimes.host + 60)
+        assert start() == before
+    told.now += 3600
+    assert start() == pytest.approx(before + 3600, abs=0.01)
+
+
+def test_the_metrics_of_others_stay_out(told):
+    theirs = Counter("another_plugins", "Whatever another plugin counts.")
+    try:
+        assert {family.name.startswith(PREFIX) for family in told.families()} == {True}
+        assert PREFIX not in str(list(REGISTRY.collect()))
+    finally:
+        REGISTRY.unregister(theirs)
+
+
+def test_it_is_small(told):
+    told.totals = {(subject, end): 10**15 for subject, ways in ENDS.items() for end in ways}
+    assert len(told.metrics.exposition(PROMETHEUS)[0]) < 10_000
