@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import platform
 import re
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,6 +72,7 @@ class OctoPrintUptimePlugin(
         self._is_server = False
         self._recorder: Recorder | None = None
         self._unacknowledged_end: dict[str, Any] | None = None
+        self._asking_for_the_end = threading.Lock()
         self._is_disconnecting = False
         self._past_undervoltage: bool | None = None
 
@@ -84,7 +86,9 @@ class OctoPrintUptimePlugin(
     def initialize(self) -> None:
         # The printer may connect before OctoPrint calls on_startup.
         self._recorder = Recorder(
-            Path(self.get_plugin_data_folder()) / "history.db",
+            # Not get_plugin_data_folder(), which makes it: on a disk that is full that
+            # would cost the whole plugin.
+            Path(self._data_folder) / "history.db",
             self._logger,
             heartbeat_seconds=lambda: self._values["heartbeat_seconds"],
             history_days=lambda: self._values["history_days"],
@@ -195,6 +199,8 @@ class OctoPrintUptimePlugin(
             self._tell_browsers()
         elif event == Events.PRINT_STARTED:
             self._recorder.printing(payload["path"])
+        elif event == Events.PRINT_FAILED and payload.get("reason") == "cancelled":
+            pass  # PrintCancelled has told it, and the next print may have begun meanwhile
         elif event in PRINT_ENDS:
             self._recorder.printing(None)
         elif event == THROTTLE_STATE:
@@ -305,8 +311,9 @@ class OctoPrintUptimePlugin(
             self._event_bus.fire(Events.PLUGIN_OCTOPRINT_UPTIME_UNPLANNED, payload)
 
     def _on_history_changed(self) -> None:
-        timeline = self._timeline()
-        self._unacknowledged_end = timeline.unacknowledged() if timeline else None
+        with self._asking_for_the_end:
+            timeline = self._timeline()
+            self._unacknowledged_end = timeline.unacknowledged() if timeline else None
         self._tell_browsers()
 
     def _timeline(self) -> Timeline | None:

@@ -76,9 +76,9 @@ MIGRATIONS = (
         FROM connections
         WHERE ended IS NOT NULL OR run IN (SELECT id FROM ended) GROUP BY what;
     INSERT INTO totals SELECT 'octoprint', 'interrupted_print', count(*) FROM ended
-        WHERE printing IS NOT NULL HAVING count(*) > 0;
+        WHERE printing IS NOT NULL GROUP BY printing IS NOT NULL;
     INSERT INTO totals SELECT 'octoprint', 'undervoltage', count(*) FROM runs
-        WHERE undervoltage HAVING count(*) > 0;
+        WHERE undervoltage GROUP BY undervoltage;
     DROP VIEW ended;
     """,
 )
@@ -347,13 +347,14 @@ class History:
         return {(subject, what): count for subject, what, count in rows}
 
     def _prepare(self, path: Path) -> None:
+        # Before anything is read, or SQLite makes the index that several processes need.
+        self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
         (version,) = self._row("PRAGMA user_version")
         if version > len(MIGRATIONS):
             raise NewerFileError(
                 f"{path} is of version {version}, newer than this plugin's {len(MIGRATIONS)}"
             )
         self._database.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-        self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
         self._database.execute(f"PRAGMA wal_autocheckpoint = {PAGES_IN_LOG}")

@@ -1,4 +1,4 @@
-"""Feeds the history: a thread of its own, so that no one else ever waits for the disk.
+"""Feeds the history: a thread of its own, so that no event ever waits for the disk.
 
 What happens is handed over and written as soon as the disk allows; a heartbeat is written
 in between. While the history cannot be written, what has happened is kept and tried again
@@ -13,6 +13,7 @@ import queue
 import sqlite3
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Callable, TypeVar
 
@@ -36,6 +37,8 @@ GOODBYE_SECONDS = 10.0
 CLOCK_SETTLED_SECONDS = 600.0
 """By then a board without a clock has heard from NTP, if it ever will."""
 PRUNE_SECONDS = 86400.0
+PATIENCE_SECONDS = 2.0
+"""OctoPrint has few threads for requests, those that pause a print among them."""
 
 
 class HistoryUnavailableError(Exception):
@@ -57,7 +60,7 @@ class Recorder:
         heartbeat_seconds: The interval, asked anew each time.
         history_days: For how many days rows are kept, asked anew each time.
         on_change: Called, on the recorder's thread, when what the records mean may have
-            changed: the run has begun, the wall clock was set, all was acknowledged or
+            changed: something was recorded, the wall clock was set, all was acknowledged or
             cleared.
     """
 
@@ -171,7 +174,7 @@ class Recorder:
         return self._read(History.totals)
 
     def _read(self, question: Callable[[History], Answer]) -> Answer:
-        with self._lock:
+        with self._held():
             try:
                 return question(self._begun())
             except sqlite3.Error as error:
@@ -181,7 +184,7 @@ class Recorder:
         self._inbox.put(lambda: self._waiting.append(entry))
 
     def _command(self, entry: Entry) -> None:
-        with self._lock:
+        with self._held():
             try:
                 history = self._begun()
                 with history.transaction():
@@ -189,6 +192,16 @@ class Recorder:
             except sqlite3.Error as error:
                 raise HistoryUnavailableError(str(error)) from error
         self._on_change()
+
+    @contextlib.contextmanager
+    def _held(self) -> Iterator[None]:
+        """The lock, for a request: not for as long as a disk that hangs may take."""
+        if not self._lock.acquire(timeout=PATIENCE_SECONDS):
+            raise HistoryUnavailableError("the disk is slow to answer")
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def _begun(self) -> History:
         if self._history is None or not self._has_begun:
@@ -252,11 +265,12 @@ class Recorder:
     def _write_all(self) -> bool:
         """Write what waits and a heartbeat; whether the meaning of the records changed."""
         if self._history is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
             self._history = History(self._path)
         history = self._history
         at = self.now()
         with history.transaction():
-            changed = not self._has_begun
+            changed = not self._has_begun or bool(self._waiting)
             if not self._has_begun:
                 self._begin(history)
             changed |= history.keep_anchor(at)
@@ -271,9 +285,7 @@ class Recorder:
         return changed
 
     def _prune(self, history: History, at: Instant) -> None:
-        timeline = Timeline(history.records(), at)
-        if timeline.now() is not None:
-            history.prune(*timeline.first_kept(self._history_days()))
+        history.prune(*Timeline(history.records(), at).first_kept(self._history_days()))
         self._prune_at = at.since_boot + PRUNE_SECONDS
 
     def _close(self) -> None:

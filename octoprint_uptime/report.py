@@ -5,6 +5,7 @@ Pure: records and one instant in, plain data for JSON and CSV out.
 
 from __future__ import annotations
 
+import bisect
 import csv
 import io
 import itertools
@@ -20,6 +21,7 @@ UNPLANNED_ENDS = ("crash", "power_loss")
 DAY_SECONDS = 86400
 EARLIEST_UNIX_TIME = 1_735_689_600.0
 """2025-01-01: a wall clock before this has not been set, no version is older."""
+SET_CLOCK_WEIGHT = 5
 KEPT_A_DAY = 50
 """Rows of a kind kept for each day, so that a loop of crashes fills no SD card."""
 
@@ -145,17 +147,21 @@ class Timeline:
 
     def power_losses(self, days: int) -> PowerLosses:
         """Those that are known to have happened within the last so many days."""
-        cutoff = self._now.wall - days * DAY_SECONDS
+        now = self.now()
         losses = [
             run
             for run in self.octoprint()
-            if run["end"] == "power_loss" and (run["ended_at"] or 0.0) >= cutoff
+            if now is not None
+            and run["end"] == "power_loss"
+            and run["ended_at"] is not None
+            and run["ended_at"] >= now - days * DAY_SECONDS
         ]
         return PowerLosses(len(losses), sum(run["undervoltage"] for run in losses))
 
     def first_kept(self, days: int) -> tuple[int, int]:
-        """The ids of the first run and the first connection that are not too old."""
-        cutoff = self._now.wall - days * DAY_SECONDS
+        """The ids of the first run and the first connection that are not too old or too many."""
+        now = self.now()
+        cutoff = None if now is None else now - days * DAY_SECONDS
         return (
             _first_kept(self._records.runs, self.octoprint(), cutoff, days * KEPT_A_DAY),
             _first_kept(self._records.connections, self.printer(), cutoff, days * KEPT_A_DAY),
@@ -225,32 +231,64 @@ class Timeline:
         return round(later_booted_at + later.started - booted_at - span.ended, 3)
 
 
+class _Chain(NamedTuple):
+    """Boots none of which contradicts another, last first."""
+
+    weight: float
+    boot: Boot
+    rest: _Chain | None
+
+
 def known_boots(boots: Sequence[Boot], last_seen: dict[int, float]) -> dict[int, float | None]:
     """The Unix time of each boot, ``None`` where its wall clock was wrong.
 
-    A boot cannot have begun before the one before it was seen last. If it claims so,
-    its clock was never set; unless it is the later one whose clock someone did set.
+    A boot cannot have begun before the one before it was seen last. Where boots contradict
+    each other so, those are believed that leave out the fewest, the earlier if in doubt;
+    one whose clock someone set while it ran counts for several that may never have been
+    told the time.
     """
-    believed: list[Boot] = []
+    believed: dict[int, float | None] = dict.fromkeys(last_seen)
+    chain = _heaviest_chain(
+        [boot for boot in boots if boot.booted_at + last_seen[boot.id] >= EARLIEST_UNIX_TIME],
+        last_seen,
+    )
+    while chain:
+        believed[chain.boot.id] = chain.boot.booted_at
+        chain = chain.rest
+    return believed
 
-    def contradicts(earlier: Boot, later: Boot) -> bool:
-        return later.booted_at < earlier.booted_at + last_seen[earlier.id]
 
-    for boot in boots:
-        if boot.booted_at + last_seen[boot.id] < EARLIEST_UNIX_TIME:
+def _heaviest_chain(boots: Sequence[Boot], last_seen: dict[int, float]) -> _Chain | None:
+    best: _Chain | None = None
+    # By their ends, ascending; whatever ends later is here only if it is heavier.
+    ends: list[float] = []
+    chains: list[_Chain] = []
+    for number, boot in enumerate(boots):
+        before = bisect.bisect_right(ends, boot.booted_at)
+        rest = chains[before - 1] if before else None
+        # Less than 1 altogether, it decides for the earlier between equals.
+        handicap = number / len(boots) ** 2
+        weight = (SET_CLOCK_WEIGHT if boot.clock_set else 1) - handicap
+        weight += rest.weight if rest else 0
+        chain = _Chain(weight, boot, rest)
+        if best is None or weight > best.weight:
+            best = chain
+        end = boot.booted_at + last_seen[boot.id]
+        at = bisect.bisect_right(ends, end)
+        if at and chains[at - 1].weight >= weight:
             continue
-        if boot.clock_set:
-            while believed and not believed[-1].clock_set and contradicts(believed[-1], boot):
-                believed.pop()
-        if not believed or not contradicts(believed[-1], boot):
-            believed.append(boot)
-    return {**dict.fromkeys(last_seen), **{boot.id: boot.booted_at for boot in believed}}
+        after = at
+        while after < len(chains) and chains[after].weight <= weight:
+            after += 1
+        ends[at:after] = [end]
+        chains[at:after] = [chain]
+    return best
 
 
 def _first_kept(
     rows: Sequence[Run] | Sequence[Connection],
     entries: list[dict[str, Any]],
-    cutoff: float,
+    cutoff: float | None,
     most: int,
 ) -> int:
     kept = min(len(_since(entries, cutoff)), most)

@@ -29,14 +29,9 @@ def day_of_heartbeats() -> int:
     """
     # Not in the system's temporary folder, which may be in memory and count nothing.
     with tempfile.TemporaryDirectory(dir=ROOT) as folder:
-        recorder = Recorder(
-            Path(folder) / "history.db",
-            logging.getLogger(),
-            lambda: 3600.0,
-            lambda: 90,
-            lambda: None,
-        )
-        recorder.start(None, "wear")
+        path = Path(folder) / "history.db"
+        started(path).stop()  # a file that was there before is the usual case
+        recorder = started(path)
         before = bytes_written()
         for _ in range(DAY_SECONDS // SETTINGS["heartbeat_seconds"].default):
             woken = threading.Event()
@@ -44,6 +39,12 @@ def day_of_heartbeats() -> int:
             woken.wait()
         recorder.stop()
         return bytes_written() - before
+
+
+def started(path: Path) -> Recorder:
+    recorder = Recorder(path, logging.getLogger(), lambda: 3600.0, lambda: 90, lambda: None)
+    recorder.start(None, "wear")
+    return recorder
 
 
 if __name__ == "__main__":

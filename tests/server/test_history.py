@@ -262,6 +262,18 @@ class TestInterruptedPrint:
         assert last_end(admin)["interrupted_print"] == MARKUP
         assert f",'{MARKUP}," in admin.get(URL + "?format=csv").text
 
+    def test_the_late_end_of_a_cancelled_print_is_not_that_of_the_next(self, on_board):
+        server = on_board()
+        admin = recorded(server)
+        fire(admin, "PrintStarted", {"path": "first.gcode"})
+        fire(admin, "PrintCancelled", {"path": "first.gcode"})
+        fire(admin, "PrintStarted", {"path": "second.gcode"})
+        fire(admin, "PrintFailed", {"path": "first.gcode", "reason": "cancelled"})
+        throttle(admin, current=True)
+        wait_for(lambda: history(admin)["octoprint"][0]["undervoltage"])
+        server.stop(signal.SIGKILL)
+        assert last_end(recorded(server))["interrupted_print"] == "second.gcode"
+
     def test_one_that_has_ended_is_not_interrupted(self, interrupted):
         admin = interrupted.login("admin", PASSWORD)
         connect(admin)
@@ -495,6 +507,18 @@ class TestTrouble:
         cannot, can = self.warnings(server)
         assert "WARNING - The history cannot be written: unable to open" in cannot
         assert "INFO - The history can be written again" in can
+
+    def test_a_folder_that_cannot_be_made(self, new_server):
+        server = new_server()
+        (server.basedir / "data").mkdir()
+        (server.basedir / "data" / "octoprint_uptime").write_text("no folder")
+        with server.running():
+            admin = server.login("admin", PASSWORD)
+            wait_for(lambda: "exists" in admin.get(URL).text)
+            assert admin.get(URL).status_code == 503
+            assert admin.get(API).status_code == 200
+        (line,) = self.warnings(server)
+        assert "WARNING - The history cannot be written" in line
 
     def test_a_damaged_file(self, new_server):
         server = new_server()

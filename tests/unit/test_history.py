@@ -179,6 +179,17 @@ def test_ninety_days_with_twenty_restarts_a_day_stay_under_a_megabyte(path):
     assert path.stat().st_size < 1_000_000
 
 
+def test_no_index_for_other_processes_is_written(path):
+    board = Board(path)
+    for _ in range(2):
+        board.start().up(120)
+        assert sorted(file.name for file in path.parent.iterdir()) == [
+            "history.db",
+            "history.db-wal",
+        ]
+        board.kill()
+
+
 def test_a_heartbeat_writes_one_page(path):
     board = Board(path).start()
     log = path.with_name("history.db-wal")

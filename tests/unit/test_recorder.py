@@ -164,6 +164,25 @@ class TestTrouble:
         assert [connection.port for connection in records.connections] == ["A"]
         assert len(messages(caplog)) == 2
 
+    def test_a_disk_that_hangs_keeps_no_request_waiting(self, new_recorder, mocker):
+        mocker.patch("octoprint_uptime.recorder.PATIENCE_SECONDS", 0.01)
+        recorder = new_recorder()
+        hangs, goes_on = threading.Event(), threading.Event()
+
+        def hang(*_):
+            hangs.set()
+            goes_on.wait(30)
+
+        mocker.patch.object(History, "beat", side_effect=hang)
+        recorder.beat()
+        assert hangs.wait(30)
+        for ask in (recorder.records, recorder.totals, recorder.clear):
+            with pytest.raises(HistoryUnavailableError, match="the disk is slow"):
+                ask()
+        goes_on.set()
+        reached(recorder)
+        assert len(recorder.records().runs) == 1
+
     def test_a_damaged_file_is_moved_aside(self, new_recorder, path, caplog):
         path.write_bytes(b"damaged" * 1000)
         assert len(new_recorder().records().runs) == 1

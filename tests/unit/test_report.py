@@ -230,6 +230,28 @@ class TestClocks:
         boots = [Boot(1, NOON, True), Boot(2, NOON, True)]
         assert known_boots(boots, {1: HOUR, 2: HOUR}) == {1: NOON, 2: None}
 
+    @pytest.mark.parametrize("was_set", [False, True])
+    def test_one_in_the_future_is_overruled_by_the_boots_after_it(self, was_set):
+        future = Boot(1, NOON + 400 * DAY, was_set)
+        later = [Boot(2 + number, NOON + number * DAY, False) for number in range(6)]
+        boots = [Boot(0, NOON - DAY, False), future, *later]
+        last_seen = dict.fromkeys(range(8), HOUR)
+        assert known_boots(boots, last_seen) == {
+            **{boot.id: boot.booted_at for boot in boots},
+            1: None,
+        }
+
+    def test_those_behind_are_overruled_by_the_boots_around_them(self):
+        right = [Boot(0, NOON, True), Boot(3, NOON + DAY, True)]
+        behind = [Boot(1, NOON - DAY, False), Boot(2, NOON - DAY / 2, False)]
+        last_seen = dict.fromkeys(range(4), HOUR)
+        assert known_boots([right[0], *behind, right[1]], last_seen) == {
+            0: NOON,
+            1: None,
+            2: None,
+            3: NOON + DAY,
+        }
+
     def test_daylight_saving(self, tmp_path, monkeypatch):
         monkeypatch.setenv("TZ", "Europe/Berlin")
         time.tzset()
@@ -318,6 +340,20 @@ class TestPreviousEnd:
         }
 
 
+class TestPowerLosses:
+    def test_those_within_the_days(self, board):
+        board.start().up(60).kill().off(8 * DAY).boot().start().write("undervoltage").up(60)
+        board.kill().off(DAY).boot().start().up(60).kill().off(60).start().up(60)
+        assert board.timeline().power_losses(7) == (1, 1)
+        assert board.timeline().power_losses(30) == (2, 1)
+
+    def test_none_while_nobody_knows_the_time(self, board):
+        for _ in range(3):
+            board.boot(ahead=-board.true).start().up(60).kill().off(60)
+        board.boot(ahead=-board.true).start()
+        assert board.timeline().power_losses(7) == (0, 0)
+
+
 class TestCsv:
     def rows(self, board):
         return list(csv.DictReader(io.StringIO(history_csv(board.answer()))))
@@ -376,6 +412,14 @@ class TestPruning:
         records = self.pruned(board, 7)
         assert len(records.runs) == 350
         assert len(records.connections) == 350
+
+    def test_a_loop_of_crashes_is_bounded_though_the_clock_was_never_set(self, board):
+        board.boot(ahead=-board.true).start()
+        with board.history.transaction():
+            for _ in range(360):
+                board.off(5)
+                board.history.begin(board.kernel_id, board.now.since_boot, board.now, "1.11.8")
+        assert len(self.pruned(board, 7).runs) == 350
 
     def test_nothing_young_goes(self, board):
         board.start().up(60).kill().off(DAY).boot().start().up(60)

@@ -93,13 +93,12 @@ $(function () {
                       duration: duration(seconds)
                   });
 
-        /** What happened, when, and for how long it was down, in one sentence. */
-        const sentence = (end) =>
-            [
-                CAUSES[end.end].text,
-                when(end.ended_at),
-                backAfter(end.downtime_seconds)
-            ].join(", ");
+        const sentence = (pattern, end) =>
+            _.sprintf(pattern, {
+                what: CAUSES[end.end].text,
+                when: when(end.ended_at),
+                downtime: backAfter(end.downtime_seconds)
+            });
 
         // Cut, not rounded: 100 % is for what never went down.
         const availability = (share) =>
@@ -254,7 +253,7 @@ $(function () {
                     {share: strip.availability, count}
                 );
                 strip.last = unplanned
-                    ? sentence(unplanned)
+                    ? sentence(gettext("%(what)s, %(when)s, %(downtime)s"), unplanned)
                     : gettext("Nothing went down by itself.");
                 self.recent(strip);
             });
@@ -399,7 +398,7 @@ $(function () {
 
         const showNotice = (end) => {
             const lines = [
-                `${when(end.ended_at)}, ${backAfter(end.downtime_seconds)}.`,
+                sentence(gettext("%(when)s, %(downtime)s."), end),
                 end.interrupted_print &&
                     _.sprintf(gettext("The print of %(file)s was interrupted."), {
                         file: end.interrupted_print

@@ -166,7 +166,10 @@ $(function () {
         self.describe = () => {
             const lines = self.reachable()
                 ? self.clocks.map((clock) =>
-                      `${clock.name}: ${clock.fullText()} ${clock.since()}`.trim()
+                      _.sprintf(gettext("%(name)s: %(uptime)s"), {
+                          name: clock.name,
+                          uptime: `${clock.fullText()} ${clock.since()}`.trim()
+                      })
                   )
                 : [];
             self.tooltip(lines.concat(self.problem() || []).join("\n"));
