@@ -27,6 +27,11 @@ test: venv-develop ## Run all tests: unit, a real server, a real browser
 	@tools/chromium.sh $(BIN)
 	@$(BIN)/python -m pytest
 
+.PHONY: farm-test
+farm-test: venv-develop ## Run a small farm: three servers, a real Prometheus, a real MQTT broker
+	@tools/debian.sh prometheus mosquitto
+	@$(BIN)/python -m pytest tests/farm
+
 .PHONY: matrix
 matrix: venv-develop ## Run unit, server and a few browser tests on every supported OctoPrint
 	@tools/chromium.sh $(BIN)
