@@ -51,6 +51,11 @@ lint: venv-develop ## Check style and types
 bench: venv-develop ## Measure what the plugin costs a real server; needs wrk
 	@$(BIN)/python tools/bench.py
 
+.PHONY: farm-scale
+farm-scale: venv-develop ## Measure what 1,000 printers cost a Prometheus
+	@tools/debian.sh prometheus
+	@$(BIN)/python tools/farm_scale.py
+
 .PHONY: soak
 soak: venv-develop ## Kill what writes the history 200 times and look at the file
 	@$(BIN)/python tools/soak.py

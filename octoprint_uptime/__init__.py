@@ -48,6 +48,9 @@ __all__ = [
 DEFAULT_DAYS = 30
 PRINT_ENDS = (Events.PRINT_DONE, Events.PRINT_FAILED, Events.PRINT_CANCELLED)
 OWN_EVENTS = ("plugin_octoprint_uptime_started", "plugin_octoprint_uptime_unplanned")
+# OctoPrint-MQTT's default, and the topic below it.
+MQTT_BASE_TOPIC = "octoPrint/"
+MQTT_TOPIC = "plugin/octoprint_uptime/last_end"
 # Pi Support's; that plugin need not be there.
 THROTTLE_STATE = "plugin_pi_support_throttle_state"
 
@@ -309,6 +312,26 @@ class OctoPrintUptimePlugin(
         self._event_bus.fire(Events.PLUGIN_OCTOPRINT_UPTIME_STARTED, payload)
         if payload["previous_end"] in UNPLANNED_ENDS:
             self._event_bus.fire(Events.PLUGIN_OCTOPRINT_UPTIME_UNPLANNED, payload)
+        self._leave_at_the_broker(payload)
+
+    def _leave_at_the_broker(self, payload: dict[str, Any]) -> None:
+        """Have OctoPrint-MQTT, where it is, publish the payload as soon as it can.
+
+        It drops the events of a start at which it has not reached its broker yet.
+        """
+        helpers = self._plugin_manager.get_helpers("mqtt", "mqtt_publish")
+        if not helpers:
+            return
+        base = self._settings.global_get(["plugins", "mqtt", "publish", "baseTopic"])
+        try:
+            helpers["mqtt_publish"](
+                f"{base or MQTT_BASE_TOPIC}{MQTT_TOPIC}",
+                payload,
+                retained=True,
+                allow_queueing=True,
+            )
+        except Exception:  # whatever another plugin raises must not cost the history
+            self._logger.exception("OctoPrint-MQTT did not take the last end")
 
     def _on_history_changed(self) -> None:
         with self._asking_for_the_end:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping
 from typing import Callable
@@ -78,8 +79,8 @@ class UptimeCollector(Collector):
             "system_start_time_seconds": self._start_time("system", uptimes.host),
             "process_start_time_seconds": self._start_time("process", uptimes.octoprint),
             "printer_connected_time_seconds": self._start_time("printer", uptimes.printer),
-            "system_uptime_seconds": _in_ms(uptimes.host),
-            "process_uptime_seconds": _in_ms(uptimes.octoprint),
+            "system_uptime_seconds": _whole(uptimes.host),
+            "process_uptime_seconds": _whole(uptimes.octoprint),
             "printer_connected": 0.0 if uptimes.printer is None else 1.0,
         }
         for name, value in values.items():
@@ -101,8 +102,9 @@ class UptimeCollector(Collector):
         return self._start_times[name]
 
 
-def _in_ms(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 3)
+def _whole(seconds: float | None) -> float | None:
+    """Without the fraction, which would be a third of what Prometheus stores of a printer."""
+    return None if seconds is None else math.floor(seconds)
 
 
 def _counters(totals: Totals) -> Iterator[Metric]:

@@ -1,0 +1,187 @@
+"""``docs/mqtt.md`` at work: a real broker, and a stand-in for OctoPrint-MQTT."""
+
+import contextlib
+import http.server
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+from pathlib import Path
+
+import jinja2
+import pytest
+import yaml
+from examples import blocks
+from helpers import recorded, wait_for
+from octoprint_server import free_port
+from paho.mqtt.client import CallbackAPIVersion, Client
+
+PAGE = "docs/mqtt.md"
+LAST_END = "octoPrint/plugin/octoprint_uptime/last_end"
+EVENT = "octoPrint/event/plugin_octoprint_uptime_"
+
+
+@contextlib.contextmanager
+def broker(port):
+    """Debian's mosquitto, on loopback alone."""
+    process = subprocess.Popen(
+        ["/usr/sbin/mosquitto", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+    def answers():
+        assert process.poll() is None
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    try:
+        wait_for(answers)
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@contextlib.contextmanager
+def subscriber(port):
+    """What the broker has for a client: by topic, the messages and whether each was retained."""
+    heard = {}
+
+    def hear(client, _, message):
+        told = (json.loads(message.payload), message.retain)
+        heard.setdefault(message.topic, []).append(told)
+
+    client = Client(CallbackAPIVersion.VERSION2)
+    client.on_connect = lambda *_: client.subscribe("octoPrint/#")
+    client.on_message = hear
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    yield heard
+    client.disconnect()
+    client.loop_stop()
+
+
+@pytest.fixture
+def new_printer(new_server):
+    """Makes servers with the stand-in for OctoPrint-MQTT."""
+
+    def make(port, **config):
+        server = new_server(environment={"MQTT_PORT": str(port)}, **config)
+        shutil.copytree(Path(__file__).parent / "plugins", server.basedir / "plugins")
+        return server
+
+    return make
+
+
+def test_topics_and_messages(new_printer):
+    port = free_port()
+    server = new_printer(port)
+    with broker(port), subscriber(port) as heard:
+        recorded(server)
+        wait_for(lambda: LAST_END in heard and EVENT + "started" in heard)
+        ((first, _),) = heard[LAST_END]
+        assert set(first.values()) == {None}
+        server.stop(signal.SIGKILL)
+        recorded(server)
+        wait_for(lambda: len(heard[LAST_END]) == 2 and EVENT + "unplanned" in heard)
+
+        payload, _ = heard[LAST_END][1]
+        (example,) = blocks(PAGE, "json")
+        assert set(payload) == set(json.loads(example))
+        assert payload["previous_end"] == "crash"
+        for name, count in (("started", 2), ("unplanned", 1)):
+            assert len(heard[EVENT + name]) == count
+            event, retained = heard[EVENT + name][-1]
+            assert not retained
+            assert event.pop("_timestamp") > 0
+            assert event == {**payload, "_event": f"plugin_octoprint_uptime_{name}"}
+        with subscriber(port) as heard_later:
+            wait_for(lambda: heard_later)
+            assert heard_later == {LAST_END: [(payload, True)]}
+
+
+def test_a_broker_that_comes_later_is_told_all_the_same(new_printer):
+    port = free_port()
+    server = new_printer(port, plugins={"mqtt": {"publish": {"baseTopic": "octoPrint/left/"}}})
+    recorded(server)
+    server.stop(signal.SIGKILL)
+    recorded(server)
+    with broker(port), subscriber(port) as heard:
+        topic = LAST_END.replace("octoPrint/", "octoPrint/left/")
+        wait_for(lambda: topic in heard)
+        assert heard[topic][0][0]["previous_end"] == "crash"
+        assert EVENT + "unplanned" not in heard
+
+
+def test_home_assistant(new_printer):
+    configuration = yaml.safe_load(blocks(PAGE, "yaml")[0])["mqtt"]
+    went_down, _ = configuration["binary_sensor"]
+    (last_end,) = configuration["sensor"]
+    assert {went_down["state_topic"], last_end["state_topic"]} == {LAST_END}
+    assert last_end["json_attributes_topic"] == LAST_END
+
+    def shown(sensor, payload):
+        return jinja2.Template(sensor["value_template"]).render(value_json=payload)
+
+    port = free_port()
+    server = new_printer(port)
+    with broker(port), subscriber(port) as heard:
+        for count, (with_signal, state, end) in enumerate(
+            [
+                (None, "OFF", "None"),
+                (signal.SIGKILL, "ON", "crash"),
+                (signal.SIGTERM, "OFF", "restart"),
+            ],
+            start=1,
+        ):
+            if with_signal:
+                server.stop(with_signal)
+            recorded(server)
+            wait_for(lambda count=count: len(heard.get(LAST_END, ())) == count)
+            payload, _ = heard[LAST_END][-1]
+            assert (shown(went_down, payload), shown(last_end, payload)) == (state, end)
+
+
+def test_another_plugin_that_fails_costs_nothing(new_server):
+    server = new_server()
+    (server.basedir / "plugins").mkdir()
+    (server.basedir / "plugins" / "mqtt.py").write_text(
+        "import octoprint.plugin\n"
+        "__plugin_name__ = 'MQTT'\n"
+        "__plugin_pythoncompat__ = '>=3.9,<4'\n"
+        "__plugin_implementation__ = octoprint.plugin.OctoPrintPlugin()\n"
+        "__plugin_helpers__ = {'mqtt_publish': None}\n"
+    )
+    admin = recorded(server)
+    wait_for(lambda: "OctoPrint-MQTT did not take the last end" in server.log())
+    admin.post("/api/connection", {"command": "connect", "port": "VIRTUAL"}).raise_for_status()
+    wait_for(lambda: admin.get("/plugin/octoprint_uptime/history").json()["printer"])
+
+
+def test_the_event_manager(new_server):
+    posted = []
+
+    class Receiver(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            posted.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    receiver = http.server.HTTPServer(("127.0.0.1", 0), Receiver)
+    threading.Thread(target=receiver.serve_forever, daemon=True).start()
+    config = blocks(PAGE, "yaml")[1].replace(
+        "https://ntfy.example.org/printers", f"http://127.0.0.1:{receiver.server_port}"
+    )
+    server = new_server(**yaml.safe_load(config))
+    recorded(server)
+    server.stop(signal.SIGKILL)
+    recorded(server)
+    wait_for(lambda: posted)
+    receiver.shutdown()
+    assert posted == ["OctoPrint went down by itself"]
