@@ -12,9 +12,11 @@ from zoneinfo import ZoneInfo
 import pytest
 import sample_history
 from accounts import PASSWORD, add_user
+from babel.messages.pofile import read_po
 from helpers import recorded
 from playwright.sync_api import expect
 
+import translations
 from octoprint_uptime.settings import defaults
 
 SERVER_TESTS = Path(__file__).parents[1] / "server"
@@ -364,7 +366,17 @@ def test_what_happens_while_the_dialog_is_open_appears(new_server, new_tab):
     expect(rows.first).to_contain_text("Printer disconnected")
 
 
-@pytest.mark.parametrize("locale", ["en-GB", "de-DE"])
+def longest_language():
+    """As a browser calls it."""
+
+    def length(folder):
+        with (folder / "LC_MESSAGES" / "messages.po").open("rb") as file:
+            return sum(len(str(message.string)) for message in read_po(file) if message.id)
+
+    return max(translations.CATALOGUES.iterdir(), key=length).name.replace("_", "-")
+
+
+@pytest.mark.parametrize("locale", ["en-GB", longest_language()])
 def test_nothing_is_cut_off_at_any_width(told, locale):
     print_and_undervoltage = {"interrupted_print": "x" * 200 + ".gcode", "undervoltage": True}
     runs = [RUNNING, run(**print_and_undervoltage), run(end="shutdown"), run(end="crash")]

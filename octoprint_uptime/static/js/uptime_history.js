@@ -100,6 +100,8 @@ $(function () {
                 downtime: backAfter(end.downtime_seconds)
             });
 
+        const capitalized = (text) => text.charAt(0).toLocaleUpperCase() + text.slice(1);
+
         // Cut, not rounded: 100 % is for what never went down.
         const availability = (share) =>
             share === null ? "–" : percent.format(Math.floor(share * 10000) / 10000);
@@ -305,7 +307,10 @@ $(function () {
             const counts = _.countBy(self.rows(), "end");
             return ENDS_LISTED.filter((end) => counts[end]).map((end) => ({
                 end,
-                text: `${CAUSES[end].text} (${counts[end]})`
+                text: _.sprintf(gettext("%(what)s (%(count)d)"), {
+                    what: CAUSES[end].text,
+                    count: counts[end]
+                })
             }));
         });
         self.allCauses = ko.pureComputed(() =>
@@ -398,7 +403,7 @@ $(function () {
 
         const showNotice = (end) => {
             const lines = [
-                sentence(gettext("%(when)s, %(downtime)s."), end),
+                capitalized(sentence(gettext("%(when)s, %(downtime)s."), end)),
                 end.interrupted_print &&
                     _.sprintf(gettext("The print of %(file)s was interrupted."), {
                         file: end.interrupted_print

@@ -1,0 +1,238 @@
+"""Every string of ours is translated in the page, and has room however long it becomes.
+
+The language here is one that nobody speaks: a catalogue made of the English strings, with
+accents, half as long again, and in brackets. Whatever is to be seen outside of such
+brackets was never marked for translation.
+"""
+
+import re
+import signal
+from importlib.metadata import version
+
+import psutil
+import pytest
+import sample_history
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po, write_po
+from helpers import recorded
+from octoprint_server import QUIET_CONFIG
+from playwright.sync_api import expect
+
+import translations
+
+# Esperanto: OctoPrint and Chromium know it, the plugin has no catalogue of it.
+PSEUDO = "eo"
+ACCENTED = str.maketrans("aceilnorsuyACEILNORSUY", "âçêîĺñôřšûÿÂÇÊÎĹÑÔŘŠÛŸ")
+PLACEHOLDER = re.compile(r"(%\(\w+\)[ds]|%%)")
+WIDTHS = (1400, 1024, 768, 375)
+
+# What is not language: names, formatted uptimes, ports, units of the metric system.
+NO_LANGUAGE = re.compile(
+    r"OctoPrint|Pi Support|CSV|VIRTUAL|/dev/\w+|[\w /<>-]+\.gcode|(?<!\w)\d+[dhms](?!\w)|"
+    r"(?<!\w)(\d+[dhms])+(?!\w)"
+)
+
+# The texts of an element and of those within that can be seen or are read out.
+TEXTS = """root => {
+    const texts = [];
+    for (const element of [root, ...root.querySelectorAll("*")]) {
+        if (!element.checkVisibility({visibilityProperty: true})) continue;
+        for (const name of ["title", "aria-label", "placeholder", "data-label"]) {
+            if (element.getAttribute(name)) texts.push(element.getAttribute(name));
+        }
+        for (const node of element.childNodes) {
+            if (node.nodeType === Node.TEXT_NODE && node.data.trim()) texts.push(node.data.trim());
+        }
+    }
+    return texts;
+}"""
+
+# Those of an element that do not fit into it, or that end outside of what is around it.
+CUT_OFF = """root => [...root.querySelectorAll("a, button, p, th, td, label, legend, span, li, h3")]
+    .filter(element => element.checkVisibility({visibilityProperty: true}))
+    .filter(element => getComputedStyle(element).display !== "inline")
+    .filter(element => element.scrollWidth > element.clientWidth + 1
+        || element.getBoundingClientRect().right > root.getBoundingClientRect().right + 1)
+    .map(element => element.outerHTML.slice(0, 200))"""
+
+
+def pseudo(text):
+    """Accented, half as long again, in brackets; placeholders stay."""
+    parts = PLACEHOLDER.split(text)
+    parts[::2] = [part.translate(ACCENTED) for part in parts[::2]]
+    return f"⟦{''.join(parts)}{' ~' * (len(text) // 4)}⟧"
+
+
+def write_catalogue(folder, catalogue):
+    folder = folder / PSEUDO / "LC_MESSAGES"
+    folder.mkdir(parents=True)
+    with (folder / "messages.po").open("wb") as file:
+        write_po(file, catalogue)
+    with (folder / "messages.mo").open("wb") as file:
+        write_mo(file, catalogue)
+
+
+def offer_pseudo_language(basedir, scratch):
+    template = scratch / "messages.pot"
+    translations.extract(template)
+    with template.open("rb") as file:
+        catalogue = read_po(file, locale=PSEUDO)
+    for message in catalogue:
+        if message.pluralizable:
+            message.string = tuple(pseudo(form) for form in message.id)
+        elif message.id:
+            message.string = pseudo(message.id)
+    # Where OctoPrint looks for languages that someone has added to it.
+    write_catalogue(basedir / "translations", catalogue)
+
+
+def untranslated(locator):
+    texts = locator.evaluate(TEXTS)
+    assert texts, locator
+    left = []
+    for text in texts:
+        rest = text
+        while (inner := re.sub(r"⟦[^⟦⟧]*⟧", "", rest)) != rest:
+            rest = inner
+        if re.search(r"[^\W\d_]", NO_LANGUAGE.sub("", rest)):
+            left.append(text)
+    return left
+
+
+@pytest.fixture(scope="module")
+def pseudo_server(new_server, tmp_path_factory):
+    """In the pseudo language, with a history of many power losses, the last one untold."""
+    disabled = [name for name in QUIET_CONFIG["plugins"]["_disabled"] if name != "health_check"]
+    server = new_server(
+        plugins={
+            "_disabled": disabled,
+            "health_check": {"disabled": ["python_eol", "octoprint_freshness"]},
+            "octoprint_uptime": {"show_printer_uptime": True},
+        }
+    )
+    offer_pseudo_language(server.basedir, tmp_path_factory.mktemp("template"))
+    sample_history.write(
+        server.basedir / "data" / "octoprint_uptime" / "history.db",
+        until=psutil.boot_time() - 60,
+        days=40,
+        ends_a_day=2,
+        ends=("power_loss", "power_loss", "power_loss", "restart", "shutdown", "crash"),
+        printing="vase.gcode",
+    )
+    admin = recorded(server)
+    # A day with more ends than its story has lines.
+    for _ in range(8):
+        admin.post("/api/connection", {"command": "connect", "port": "VIRTUAL"})
+        admin.post("/api/connection", {"command": "disconnect"})
+    return server
+
+
+@pytest.fixture
+def tab(pseudo_server, new_tab):
+    """A tab in the pseudo language; dates and times there are digits alone."""
+    tab = new_tab(of=pseudo_server, locale=PSEUDO)
+    tab.page.add_init_script(
+        """Object.defineProperty(Intl.DateTimeFormat.prototype, "format",
+               {get: () => () => "2026-11-23 12:00"});"""
+    )
+    return tab.open().shown()
+
+
+@pytest.fixture
+def history(tab):
+    tab.open_panel().locator(".octoprint_uptime_history_link").click()
+    dialog = tab.page.locator("#octoprint_uptime_history")
+    expect(dialog).to_be_visible()
+    return dialog
+
+
+class TestNothingIsLeftUntranslated:
+    def test_the_notice(self, tab):
+        notice = tab.page.locator(".octoprint_uptime_notice")
+        expect(notice).to_be_visible()
+        assert untranslated(notice) == []
+
+    def test_the_widget_and_its_panel(self, tab):
+        tab.toggle.hover()
+        expect(tab.toggle).to_have_attribute("title", re.compile("⟦"))
+        panel = tab.open_panel()
+        expect(panel.locator(".octoprint_uptime_strip")).to_be_visible()
+        assert untranslated(tab.item) == []
+
+    def test_the_history(self, tab, history):
+        expect(history.locator("tbody tr").nth(20)).to_be_attached()
+        assert untranslated(history) == []
+        busy = history.locator(".octoprint_uptime_bars > i").last
+        expect(busy).to_have_attribute("title", re.compile("⟦"))
+        history.get_by_text(pseudo("Clear history")).click()
+        confirmation = tab.page.locator(".modal", has_text=pseudo("Clear")).last
+        expect(confirmation.get_by_text(pseudo("Clear"), exact=True)).to_be_visible()
+        assert untranslated(confirmation.locator("p").first) == []
+
+    def test_the_settings(self, tab):
+        tab.open_panel().locator(".octoprint_uptime_settings").click()
+        page = tab.page.locator("#settings_plugin_octoprint_uptime")
+        expect(page).to_be_visible()
+        for name in ("poll_interval_seconds", "history_days"):
+            field = page.locator(f"#settings_octoprint_uptime_{name}")
+            field.fill("9999")
+            expect(page.locator(f"#settings_octoprint_uptime_{name}_reason")).to_have_text(
+                re.compile("⟦")
+            )
+            assert untranslated(page) == []
+        link = tab.page.locator("#settings_plugin_octoprint_uptime_link")
+        assert untranslated(link) == []
+
+    @pytest.mark.skipif(version("OctoPrint").startswith("1.10."), reason="has no health check")
+    def test_the_health_check(self, tab):
+        tab.page.locator("#navbar_plugin_health_check a").click()
+        card = tab.page.locator(".plugin_health_check_alert", has_text="⟦")
+        expect(card).to_be_visible()
+        assert len(untranslated(card.locator("[data-bind='text: title']"))) == 0
+        assert untranslated(card.locator(".plugin_health_check_content")) == []
+
+    def test_the_errors(self, tab):
+        for query in ("days=0", "format=xml"):
+            told = tab.page.evaluate(
+                """query => fetch(`plugin/octoprint_uptime/history?${query}`)
+                       .then(response => response.json())""",
+                query,
+            )
+            assert re.fullmatch("⟦.+⟧", told["error"])
+
+    def test_what_is_said_when_the_server_is_gone(self, pseudo_server, tab):
+        tab.open_panel()
+        pseudo_server.stop(signal.SIGKILL)
+        try:
+            expect(tab.item).to_contain_text(pseudo("offline"))
+            assert untranslated(tab.item) == []
+        finally:
+            recorded(pseudo_server)
+
+
+class TestRoom:
+    @pytest.mark.parametrize("width", WIDTHS)
+    def test_however_long_the_strings_are(self, tab, width):
+        tab.page.set_viewport_size({"width": width, "height": 900})
+        panel = tab.open_panel()
+        expect(panel.locator(".octoprint_uptime_strip")).to_be_visible()
+        assert panel.evaluate(CUT_OFF) == []
+        assert inside(panel, width)
+
+        panel.locator(".octoprint_uptime_history_link").click()
+        dialog = tab.page.locator("#octoprint_uptime_history")
+        expect(dialog).to_be_visible()
+        assert dialog.evaluate(CUT_OFF) == []
+        assert inside(dialog, width)
+        tab.page.keyboard.press("Escape")
+        expect(dialog).to_be_hidden()
+
+        tab.open_panel().locator(".octoprint_uptime_settings").click()
+        page = tab.page.locator("#settings_plugin_octoprint_uptime")
+        expect(page).to_be_visible()
+        assert page.evaluate(CUT_OFF) == []
+
+
+def inside(locator, width):
+    box = locator.bounding_box()
+    return box["x"] >= 0 and box["x"] + box["width"] <= width
