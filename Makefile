@@ -60,6 +60,10 @@ farm-scale: venv-develop ## Measure what 1,000 printers cost a Prometheus
 soak: venv-develop ## Kill what writes the history 200 times and look at the file
 	@$(BIN)/python tools/soak.py
 
+.PHONY: release
+release: venv-develop ## Build sdist and wheel of a clean tree, check them, try the wheel everywhere
+	@$(BIN)/python tools/release.py
+
 .PHONY: screenshots
 screenshots: venv-develop ## Take the pictures in docs/ anew
 	@tools/chromium.sh $(BIN)

@@ -1,4 +1,4 @@
-"""The unit, server and a few browser tests on every supported OctoPrint: ``make matrix``."""
+"""What runs on every supported OctoPrint: ``make matrix`` and ``make release``."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ PKG_RESOURCES = "setuptools<81"
 
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = os.environ.get("CI") == "true"
+nox.options.tags = ["tests"]
 
 
 def interpreter(version: str) -> str:
@@ -33,7 +34,9 @@ def interpreter(version: str) -> str:
 
 
 def tests_on(octoprint: str, python: str, psutil: str, prometheus_client: str) -> None:
-    @nox.session(name=f"octoprint-{octoprint}", python=interpreter(python))
+    """The unit, server and a few browser tests."""
+
+    @nox.session(name=f"octoprint-{octoprint}", python=interpreter(python), tags=["tests"])
     def tests(session: nox.Session) -> None:
         session.install(
             *(f"OctoPrint=={octoprint}", f"psutil=={psutil}", PKG_RESOURCES),
@@ -44,5 +47,21 @@ def tests_on(octoprint: str, python: str, psutil: str, prometheus_client: str) -
         session.run("python", "-m", "pytest", "tests/browser", "-m", "matrix", *session.posargs)
 
 
+def wheel_on(octoprint: str, python: str) -> None:
+    """A wheel in a fresh environment, as an owner installs it."""
+
+    @nox.session(
+        name=f"wheel-{octoprint}",
+        python=interpreter(python),
+        tags=["wheel"],
+        reuse_venv=False,
+    )
+    def wheel(session: nox.Session) -> None:
+        session.install(f"OctoPrint=={octoprint}", PKG_RESOURCES)
+        session.install(*session.posargs)
+        session.run("python", Path("tools", "ask_installed.py").resolve())
+
+
 for octoprint, versions in MATRIX.items():
     tests_on(octoprint, *versions)
+    wheel_on(octoprint, versions[0])

@@ -6,8 +6,10 @@ import os
 import re
 import signal
 import subprocess
+import textwrap
 
 import pytest
+import yaml
 from accounts import api_key
 from examples import ROOT, blocks
 from helpers import recorded, wait_for
@@ -18,6 +20,7 @@ from octoprint_uptime.report import NO_PREVIOUS_END
 from octoprint_uptime.settings import SETTINGS, Choice, Interval
 
 URL = "/api/plugin/octoprint_uptime"
+METRICS = "/plugin/octoprint_uptime/metrics"
 HISTORY = "/plugin/octoprint_uptime/history"
 
 
@@ -147,8 +150,44 @@ def test_the_settings_in_the_readme():
             assert values == ", ".join(f"`{option}`" for option in setting.options)
 
 
+def test_the_metrics_in_the_api_reference(admin):
+    table = read("docs/api.md").split("/metrics`")[1].split("## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| .+ \|$", table, re.MULTILINE)
+    # Those that are there while no printer is connected, and the one that is not.
+    there = dict(re.findall(r"^# TYPE (\w+) (\w+)$", admin.get(METRICS).text, re.MULTILINE))
+    absent = {"octoprint_uptime_printer_connected_time_seconds": "gauge"}
+    assert dict(rows) == {**there, **absent}
+
+
+def test_what_is_to_be_pasted_at_a_release():
+    hook, registration = blocks("docs/releasing.md", "python")
+    source = read("octoprint_uptime/__init__.py")
+    class_end = source.index("\n\n__plugin_name__")
+    hooks_end = source.index("    }\n", source.index("__plugin_hooks__ = {"))
+    pasted = (
+        source[:class_end]
+        + "\n"
+        + textwrap.indent(hook, "    ")
+        + source[class_end:hooks_end]
+        + textwrap.indent(registration, " " * 8)
+        + source[hooks_end:]
+    )
+    compile(pasted, "pasted", "exec")
+    address, front_matter = blocks("docs/releasing.md", "markdown")
+    assert "OWNER" in address
+    told = yaml.safe_load(front_matter.split("---")[1])
+    assert told["id"] == "octoprint_uptime"
+    for picture in [*told["screenshots"], {"url": told["featuredimage"]}]:
+        assert (ROOT / "docs" / picture["url"].rpartition("/")[2]).exists()
+
+
+def test_the_changelog_has_this_version():
+    versions = re.findall(r"^## \[(\d.+)\] - \d{4}-\d\d-\d\d$", read("CHANGELOG.md"), re.MULTILINE)
+    assert f'version = "{versions[0]}"' in read("pyproject.toml")
+
+
 def test_what_the_documents_name_is_there():
-    documents = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    documents = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")]
     for document in documents:
         for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8")):
             assert (document.parent / target).exists(), f"{document.name} names {target}"

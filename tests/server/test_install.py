@@ -3,10 +3,10 @@
 import subprocess
 import sys
 import sysconfig
-import zipfile
 from pathlib import Path
 
 import pytest
+import release
 import requests
 from accounts import PASSWORD
 from examples import ROOT
@@ -62,14 +62,18 @@ def test_the_german_page(kind, archives, new_server, tmp_path):
             assert requests.get(url, timeout=30).status_code == 200
 
 
-def test_the_wheel_holds_the_package_and_nothing_else(archives):
-    names = set(zipfile.ZipFile(archives["wheel"]).namelist())
-    inside = {name for name in names if ".dist-info/" not in name}
+@pytest.mark.parametrize("kind", ["sdist", "wheel"])
+def test_they_hold_what_the_manifest_lists_and_nothing_else(kind, archives):
+    release.assert_as_in_manifest(archives[kind])
+
+
+def test_the_manifest_lists_every_file_of_the_package(archives):
     package = ROOT / "octoprint_uptime"
     files = {
         str(path.relative_to(ROOT))
         for path in package.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    assert inside == files
-    assert any(name.endswith("LICENSE") for name in names)
+    for archive in archives.values():
+        assert files <= release.manifest(archive)
+        assert any(name.endswith("LICENSE") for name in release.manifest(archive))
