@@ -11,6 +11,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header
 
 from .history import ENDS, Totals
 from .reader import Uptimes
@@ -20,8 +22,8 @@ CLOCK_STEP_SECONDS = 0.1
 """Two clocks are never read at the same instant; less than this is no step of one."""
 
 _SINCE = (
-    " Counted since the history was begun: restarts and pruning leave it as it is,"
-    " clearing the history makes it 0."
+    " Counted since the history was begun: restarts and pruning leave it as it is;"
+    " clearing the history, or beginning a damaged one anew, makes it 0."
 )
 
 _GAUGES = {
@@ -97,9 +99,10 @@ class UptimeCollector(Collector):
         if uptime is None:
             return None
         start_time = self._wall_clock() - uptime
-        if abs(start_time - self._start_times.get(name, 0.0)) > CLOCK_STEP_SECONDS:
-            self._start_times[name] = round(start_time, 3)
-        return self._start_times[name]
+        told = self._start_times.get(name)
+        if told is None or abs(start_time - told) > CLOCK_STEP_SECONDS:
+            told = self._start_times[name] = round(start_time, 3)
+        return told
 
 
 def _whole(seconds: float | None) -> float | None:
@@ -129,6 +132,13 @@ def _counters(totals: Totals) -> Iterator[Metric]:
     )
 
 
+def _takes_openmetrics(accept: str) -> bool:
+    return any(
+        media_range.partition(";")[0] == OPENMETRICS and quality > 0
+        for media_range, quality in parse_accept_header(accept, MIMEAccept)
+    )
+
+
 class Metrics:
     """The collector with a registry of its own: other plugins' metrics stay out of it."""
 
@@ -141,6 +151,6 @@ class Metrics:
 
         OpenMetrics where it takes that, else the older text format.
         """
-        # Not all of the header: choose_encoder raises at versions that are no numbers.
-        encode, content_type = choose_encoder(OPENMETRICS if OPENMETRICS in accept else "")
+        # Not the header itself: choose_encoder raises at versions that are no numbers.
+        encode, content_type = choose_encoder(OPENMETRICS if _takes_openmetrics(accept) else "")
         return encode(self._registry), content_type

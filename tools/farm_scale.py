@@ -37,6 +37,12 @@ PRINTERS_IN_BLOCKS = 10
 DAY_SECONDS = 86400
 STEP_SECONDS = 60
 
+# Of what recording.yml keeps a copy.
+RECORDED = re.compile(
+    "crash|power_loss|interrupted_prints_total|undervoltage_runs_total"
+    '|{end="error",subject="printer"}'
+)
+
 CONFIG = f"""
 global: {{scrape_interval: {INTERVAL_SECONDS}s, evaluation_interval: {INTERVAL_SECONDS}s}}
 rule_files: [recording.yml, alerts.yml]
@@ -162,14 +168,23 @@ def machine() -> str:
 
 
 def lines_of(printer: Printer, labels: str, at: float) -> Iterator[str]:
-    """A scrape's samples as a file for promtool wants them."""
+    """A scrape's samples, and what Prometheus adds, as a file for promtool wants them."""
     body, _ = printer.metrics.exposition("application/openmetrics-text")
-    for line in body.decode().splitlines():
-        if line.startswith("#"):
-            continue
+    samples = [line for line in body.decode().splitlines() if not line.startswith("#")]
+    samples += [
+        "up 1",
+        f"scrape_duration_seconds {random.gauss(0.03, 0.005):.9f}",
+        f"scrape_samples_scraped {len(samples)}",
+        f"scrape_samples_post_metric_relabeling {len(samples)}",
+        "scrape_series_added 0",
+    ]
+    for line in samples:
         series, value = line.rsplit(" ", 1)
         name, _, own_labels = series.partition("{")
-        yield f"{name}{{{labels}{',' if own_labels else '}'}{own_labels} {value} {at:.3f}"
+        rest = f"{labels}{',' if own_labels else '}'}{own_labels} {value} {at:.3f}"
+        yield f"{name}{{{rest}"
+        if RECORDED.search(series):
+            yield f"instance:{name.removesuffix('_total')}:last{{{rest}"
 
 
 def measure_blocks(folder: Path) -> None:

@@ -1,10 +1,11 @@
 """Every string of ours is translated in the page, and has room however long it becomes.
 
-The language here is one that nobody speaks: a catalogue made of the English strings, with
-accents, half as long again, and in brackets. Whatever is to be seen outside of such
-brackets was never marked for translation.
+The language here is one that nobody speaks: of each string the longest translation that
+there is, or a longer one with accents, in brackets. Whatever is to be seen outside of
+such brackets was never marked for translation.
 """
 
+import functools
 import re
 import signal
 from importlib.metadata import version
@@ -56,11 +57,32 @@ CUT_OFF = """root => [...root.querySelectorAll("a, button, p, th, td, label, leg
     .map(element => element.outerHTML.slice(0, 200))"""
 
 
+def read(path):
+    with path.open("rb") as file:
+        return read_po(file)
+
+
+@functools.cache
+def longest_translations():
+    """By its English text, the longest that any catalogue makes of a string."""
+    longest = {}
+    for path in translations.CATALOGUES.glob("*/LC_MESSAGES/messages.po"):
+        for message in read(path):
+            for text, translated in zip(strings(message.id), strings(message.string)):
+                longest[text] = max(longest.get(text, ""), translated, key=len)
+    return longest
+
+
+def strings(text):
+    return text if isinstance(text, (list, tuple)) else (text,)
+
+
 def pseudo(text):
-    """Accented, half as long again, in brackets; placeholders stay."""
+    """In brackets, the longest there is; placeholders stay."""
     parts = PLACEHOLDER.split(text)
     parts[::2] = [part.translate(ACCENTED) for part in parts[::2]]
-    return f"⟦{''.join(parts)}{' ~' * (len(text) // 4)}⟧"
+    accented = "".join(parts) + " ~" * (len(text) // 4)
+    return f"⟦{max(accented, longest_translations()[text], key=len)}⟧"
 
 
 def write_catalogue(folder, catalogue):
@@ -75,8 +97,8 @@ def write_catalogue(folder, catalogue):
 def offer_pseudo_language(basedir, scratch):
     template = scratch / "messages.pot"
     translations.extract(template)
-    with template.open("rb") as file:
-        catalogue = read_po(file, locale=PSEUDO)
+    catalogue = read(template)
+    catalogue.locale = PSEUDO
     for message in catalogue:
         if message.pluralizable:
             message.string = tuple(pseudo(form) for form in message.id)
@@ -236,3 +258,27 @@ class TestRoom:
 def inside(locator, width):
     box = locator.bounding_box()
     return box["x"] >= 0 and box["x"] + box["width"] <= width
+
+
+LAST_DAYS = (
+    "%(name)s, the last %(count)d {}: %(up)d up all day, %(planned)d down on purpose,"
+    " %(unplanned)d down by itself. Arrow keys tell of each day."
+)
+
+
+@pytest.mark.parametrize(
+    ("locale", "forms"),
+    [
+        ("de-DE", {1: "%(count)d Tag", 2: "die letzten %(count)d Tage"}),
+        ("fr-FR", {0: "dernier jour", 1: "dernier jour", 2: "%(count)d derniers jours"}),
+        ("pl-PL", {1: "%(count)d dzień", 2: "%(count)d dni", 5: "%(count)d dni"}),
+    ],
+)
+def test_plural_forms(new_tab, locale, forms):
+    tab = new_tab(locale=locale).open()
+    for count, form in forms.items():
+        text = tab.page.evaluate(
+            "([singular, plural, count]) => ngettext(singular, plural, count)",
+            [LAST_DAYS.format("day"), LAST_DAYS.format("days"), count],
+        )
+        assert form in text

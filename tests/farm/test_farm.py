@@ -291,7 +291,12 @@ class TestFarm:
 
 def dashboards(expression) -> str:
     """What Grafana makes of an expression, with everything chosen."""
-    for variable, value in (("$__range", "5m"), ("$job", "octoprint.*"), ("$site", ".*")):
+    for variable, value in (
+        ("$__range", "5m"),
+        ("$__interval", "5s"),
+        ("$job", "octoprint.*"),
+        ("$site", ".*"),
+    ):
         expression = expression.replace(variable, value)
     assert "$" not in expression
     return expression

@@ -100,7 +100,7 @@ def test_types_units_and_help(told):
         assert family.unit == ("seconds" if family.name.endswith("_seconds") else "")
         assert family.documentation.endswith(".")
         if family.type == "counter":
-            assert "pruning leave it as it is" in family.documentation
+            assert "pruning leave it as it is;" in family.documentation
 
 
 @pytest.mark.parametrize(
@@ -109,6 +109,7 @@ def test_types_units_and_help(told):
         (PROMETHEUS, "application/openmetrics-text; version=1.0.0; charset=utf-8"),
         ("application/openmetrics-text", "application/openmetrics-text; version=1.0.0"),
         ("application/openmetrics-text;version=one", "application/openmetrics-text; version=1.0.0"),
+        ("application/openmetrics-text;q=0", "text/plain; version=0.0.4; charset=utf-8"),
         ("", "text/plain; version=0.0.4; charset=utf-8"),
         ("text/plain;version=one", "text/plain; version=0.0.4; charset=utf-8"),
         ("*/*", "text/plain; version=0.0.4; charset=utf-8"),
@@ -146,6 +147,13 @@ def test_a_start_is_to_the_digit_the_same_until_it_moves(told):
         assert start() == before
     told.now += 3600
     assert start() == pytest.approx(before + 3600, abs=0.01)
+
+
+def test_a_clock_that_began_with_1970(told):
+    told.now = 93784.6
+    samples = told.samples()
+    assert samples["system_start_time_seconds",] == pytest.approx(0.088)
+    assert samples["system_uptime_seconds",] == 93784
 
 
 def test_the_metrics_of_others_stay_out(told):

@@ -21,17 +21,18 @@ class MqttPlugin(octoprint.plugin.EventHandlerPlugin, octoprint.plugin.StartupPl
         self.client.loop_start()
 
     def publish_the_queue(self, *_):
+        # What waits is retained as OctoPrint-MQTT's own setting says, by default true.
         while self.queue:
-            self.client.publish(*self.queue.pop(0))
+            self.client.publish(*self.queue.pop(0), retain=True)
 
     def on_event(self, event, payload):
         message = {**(payload or {}), "_event": event, "_timestamp": int(time.time())}
         self.mqtt_publish(f"octoPrint/event/{event}", message)
 
     def mqtt_publish(self, topic, payload, retained=False, qos=0, allow_queueing=False):
-        message = (topic, json.dumps(payload), qos, retained)
+        message = (topic, json.dumps(payload), qos)
         if self.client.is_connected():
-            self.client.publish(*message)
+            self.client.publish(*message, retain=retained)
         elif allow_queueing:
             self.queue.append(message)
         else:
