@@ -40,15 +40,14 @@ def ends_total(subject, end):
 @pytest.fixture(scope="module")
 def keys(admin):
     add_user(admin, "nobody", groups=[], permissions=["STATUS"])
-    return {name: api_key(admin, name) for name in ("readonly", "nobody")}
+    add_user(admin, "prometheus", groups=[], permissions=["PLUGIN_OCTOPRINT_UPTIME_VIEW"])
+    return {name: api_key(admin, name) for name in ("readonly", "prometheus", "nobody")}
 
 
 class TestPermission:
-    def test_with_a_key_in_either_header(self, server, keys):
-        for headers in (
-            {"X-Api-Key": keys["readonly"]},
-            {"Authorization": f"Bearer {keys['readonly']}"},
-        ):
+    @pytest.mark.parametrize("who", ["readonly", "prometheus"])
+    def test_with_a_key_in_either_header(self, server, keys, who):
+        for headers in ({"X-Api-Key": keys[who]}, {"Authorization": f"Bearer {keys[who]}"}):
             assert Session(server, **headers).get(URL).status_code == 200
 
     def test_with_the_session_of_the_page(self, admin):
