@@ -336,7 +336,8 @@ class OctoPrintUptimePlugin(
     def _on_history_changed(self) -> None:
         with self._asking_for_the_end:
             timeline = self._timeline()
-            self._unacknowledged_end = timeline.unacknowledged() if timeline else None
+            if timeline:
+                self._unacknowledged_end = timeline.unacknowledged()
         self._tell_browsers()
 
     def _timeline(self) -> Timeline | None:
