@@ -20,7 +20,8 @@ def power_check(power_losses: Callable[[int], PowerLosses | None]) -> type[Healt
     """The check's class, as OctoPrint wants it.
 
     Args:
-        power_losses: Tells of the last so many days; ``None`` while nobody knows.
+        power_losses: Tells of the last so many days; ``None`` while the history cannot
+            be read.
     """
 
     class PowerCheck(HealthCheck):

@@ -7,10 +7,15 @@ import time
 from typing import Callable, TypeVar
 
 from accounts import PASSWORD
-from octoprint_server import OctoPrintServer, Session
+from octoprint_server import QUIET_CONFIG, OctoPrintServer, Session
 from prometheus_client.parser import text_string_to_metric_families
 
 Result = TypeVar("Result")
+# OctoPrint's health check without the checks that ask the internet.
+WITH_HEALTH_CHECK = {
+    "_disabled": [name for name in QUIET_CONFIG["plugins"]["_disabled"] if name != "health_check"],
+    "health_check": {"disabled": ["python_eol", "octoprint_freshness"]},
+}
 UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 
 
@@ -52,3 +57,9 @@ def metrics(session: Session) -> dict[str, float]:
 def labels_of(sample) -> str:
     labels = ",".join(f'{name}="{value}"' for name, value in sorted(sample.labels.items()))
     return f"{{{labels}}}" if labels else ""
+
+
+def inside(locator, width: int) -> bool:
+    """Whether an element is within a page of that width."""
+    box = locator.bounding_box()
+    return box["x"] >= 0 and box["x"] + box["width"] <= width

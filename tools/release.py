@@ -54,8 +54,8 @@ def main() -> None:
     for archive in archives:
         assert_as_in_manifest(archive)
     (wheel,) = DIST.glob("*.whl")
-    tags = ("--tags", "wheel")
-    subprocess.run([sys.executable, "-m", "nox", *tags, "--", wheel], cwd=ROOT, check=True)
+    everywhere = [sys.executable, "-m", "nox", "--tags", "wheel", "--", wheel]
+    subprocess.run(everywhere, cwd=ROOT, check=True)
     print("Ready to be published:", *archives, sep="\n  ")
 
 

@@ -13,7 +13,7 @@ import pytest
 import sample_history
 from accounts import PASSWORD, add_user
 from babel.messages.pofile import read_po
-from helpers import recorded
+from helpers import inside, recorded
 from playwright.sync_api import expect
 
 import translations
@@ -397,11 +397,6 @@ def test_nothing_is_cut_off_at_any_width(told, locale):
         tab.page.keyboard.press("Escape")
         tab.page.clock.run_for(1000)
         expect(dialog).to_be_hidden()
-
-
-def inside(locator, width):
-    box = locator.bounding_box()
-    return box["x"] >= 0 and box["x"] + box["width"] <= width
 
 
 def test_the_settings_are_kept(new_tab, preferences, admin):

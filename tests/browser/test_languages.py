@@ -1,8 +1,8 @@
 """Every string of ours is translated in the page, and has room however long it becomes.
 
 The language here is one that nobody speaks: of each string the longest translation that
-there is, or a longer one with accents, in brackets. Whatever is to be seen outside of
-such brackets was never marked for translation.
+there is, or the English one made longer, with accents and in brackets. Whatever is to be
+seen outside of such brackets was never marked for translation.
 """
 
 import functools
@@ -13,10 +13,10 @@ from importlib.metadata import version
 import psutil
 import pytest
 import sample_history
+from accounts import PASSWORD
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
-from helpers import recorded
-from octoprint_server import QUIET_CONFIG
+from helpers import WITH_HEALTH_CHECK, inside, recorded
 from playwright.sync_api import expect
 
 import translations
@@ -78,11 +78,11 @@ def strings(text):
 
 
 def pseudo(text):
-    """In brackets, the longest there is; placeholders stay."""
-    parts = PLACEHOLDER.split(text)
+    """The longest there is, accented and in brackets; placeholders stay."""
+    longest = max(text + " ~" * (len(text) // 4), longest_translations()[text], key=len)
+    parts = PLACEHOLDER.split(longest)
     parts[::2] = [part.translate(ACCENTED) for part in parts[::2]]
-    accented = "".join(parts) + " ~" * (len(text) // 4)
-    return f"⟦{max(accented, longest_translations()[text], key=len)}⟧"
+    return f"⟦{''.join(parts)}⟧"
 
 
 def write_catalogue(folder, catalogue):
@@ -124,13 +124,8 @@ def untranslated(locator):
 @pytest.fixture(scope="module")
 def pseudo_server(new_server, tmp_path_factory):
     """In the pseudo language, with a history of many power losses, the last one untold."""
-    disabled = [name for name in QUIET_CONFIG["plugins"]["_disabled"] if name != "health_check"]
     server = new_server(
-        plugins={
-            "_disabled": disabled,
-            "health_check": {"disabled": ["python_eol", "octoprint_freshness"]},
-            "octoprint_uptime": {"show_printer_uptime": True},
-        }
+        plugins={**WITH_HEALTH_CHECK, "octoprint_uptime": {"show_printer_uptime": True}}
     )
     offer_pseudo_language(server.basedir, tmp_path_factory.mktemp("template"))
     sample_history.write(
@@ -206,11 +201,32 @@ class TestNothingIsLeftUntranslated:
         assert untranslated(link) == []
 
     @pytest.mark.skipif(version("OctoPrint").startswith("1.10."), reason="has no health check")
-    def test_the_health_check(self, tab):
+    @pytest.mark.parametrize(
+        ("after_undervoltage", "advice"),
+        [
+            (
+                0,
+                "No undervoltage was seen before, though only the plugin Pi Support looks for it:"
+                " check plugs, cable and mains, and that the host stays cool.",
+            ),
+            (
+                3,
+                "Undervoltage had been seen before %(count)d of them: get a better power supply,"
+                " or a shorter or thicker cable.",
+            ),
+        ],
+    )
+    def test_the_health_check(self, pseudo_server, tab, after_undervoltage, advice):
+        answer = pseudo_server.login("admin", PASSWORD).get("/api/plugin/health_check").json()
+        check = answer["health"]["octoprint_uptime_power"]
+        assert check["result"] != "ok"
+        check["context"]["after_undervoltage"] = after_undervoltage
+        tab.page.route("**/api/plugin/health_check*", lambda route: route.fulfill(json=answer))
+        tab.page.evaluate("OctoPrint.coreui.viewmodels.healthCheckViewModel.requestData()")
         tab.page.locator("#navbar_plugin_health_check a").click()
         card = tab.page.locator(".plugin_health_check_alert", has_text="⟦")
-        expect(card).to_be_visible()
-        assert len(untranslated(card.locator("[data-bind='text: title']"))) == 0
+        expect(card).to_contain_text(pseudo(advice).replace("%(count)d", "3"))
+        assert untranslated(card.locator("[data-bind='text: title']")) == []
         assert untranslated(card.locator(".plugin_health_check_content")) == []
 
     def test_the_errors(self, tab):
@@ -253,11 +269,6 @@ class TestRoom:
         page = tab.page.locator("#settings_plugin_octoprint_uptime")
         expect(page).to_be_visible()
         assert page.evaluate(CUT_OFF) == []
-
-
-def inside(locator, width):
-    box = locator.bounding_box()
-    return box["x"] >= 0 and box["x"] + box["width"] <= width
 
 
 LAST_DAYS = (

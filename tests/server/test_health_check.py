@@ -6,21 +6,10 @@ from importlib.metadata import version
 import pytest
 from accounts import PASSWORD
 from board import Board
-from helpers import recorded, wait_for
-from octoprint_server import QUIET_CONFIG
+from helpers import WITH_HEALTH_CHECK, recorded, wait_for
 
 DAY = 86400
 CHECK = "octoprint_uptime_power"
-# The other checks ask the internet.
-WITH_HEALTH_CHECK = {
-    "plugins": {
-        "_disabled": [
-            name for name in QUIET_CONFIG["plugins"]["_disabled"] if name != "health_check"
-        ],
-        "health_check": {"disabled": ["python_eol", "octoprint_freshness"]},
-    }
-}
-
 has_health_check = pytest.mark.skipif(
     version("OctoPrint").startswith("1.10."), reason="OctoPrint 1.10 has no health check"
 )
@@ -45,7 +34,7 @@ def checked(new_server):
     """What the check says after such power losses."""
 
     def check(*days_ago, undervoltage=0):
-        server = new_server(**WITH_HEALTH_CHECK)
+        server = new_server(plugins=WITH_HEALTH_CHECK)
         folder = server.basedir / "data" / "octoprint_uptime"
         folder.mkdir(parents=True)
         if days_ago:
@@ -79,7 +68,7 @@ def test_it_counts_those_of_seven_days(checked, days_ago, result):
 
 @has_health_check
 def test_a_crash_of_octoprint_is_not_the_hosts(new_server):
-    server = new_server(**WITH_HEALTH_CHECK)
+    server = new_server(plugins=WITH_HEALTH_CHECK)
     admin = recorded(server)
     for _ in range(2):
         server.stop(9)
@@ -89,7 +78,7 @@ def test_a_crash_of_octoprint_is_not_the_hosts(new_server):
 
 @has_health_check
 def test_a_history_that_cannot_be_had_is_no_reason_to_worry(new_server):
-    server = new_server(**WITH_HEALTH_CHECK)
+    server = new_server(plugins=WITH_HEALTH_CHECK)
     (server.basedir / "data" / "octoprint_uptime" / "history.db").mkdir(parents=True)
     with server.running():
         admin = server.login("admin", PASSWORD)

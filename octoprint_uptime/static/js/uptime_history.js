@@ -162,9 +162,7 @@ $(function () {
                 lines.push(
                     _.sprintf(
                         ngettext("and %(count)d more", "and %(count)d more", rest),
-                        {
-                            count: rest
-                        }
+                        {count: rest}
                     )
                 );
             return lines.join("\n");
