@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import functools
 import platform
-import re
 import threading
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
 
 import flask
 import octoprint.plugin
@@ -18,7 +16,6 @@ from octoprint.access import ADMIN_GROUP, READONLY_GROUP, USER_GROUP
 from octoprint.access.permissions import Permissions
 from octoprint.events import Events
 
-from .api import history_json, refusal, uptime_answer
 from .format_uptime import (
     format_uptime,
     format_uptime_d,
@@ -26,15 +23,27 @@ from .format_uptime import (
     format_uptime_dhm,
     format_uptime_short,
 )
+from .history.ends import UNPLANNED_ENDS
+from .history.listener import Listener
+from .history.original import TOKEN_FILE
+from .history.recorder import HistoryUnavailableError, Recorder
+from .history.report import NO_PREVIOUS_END, Timeline, history_answer
 from .reader import UptimeReader
-from .recorder import HistoryUnavailableError, Recorder
-from .report import NO_PREVIOUS_END, UNPLANNED_ENDS, Timeline, history_answer, history_csv
 from .settings import SETTINGS, defaults, valid_settings, without_defaults
+from .telling.answers import (
+    BadQueryError,
+    HistoryQuery,
+    history_csv,
+    history_json,
+    refusal,
+    uptime_answer,
+)
+from .telling.mqtt import LastEnd
 
 if TYPE_CHECKING:
-    from .history import Totals
-    from .metrics import Metrics
-    from .report import PowerLosses
+    from .history.record import Totals
+    from .history.report import PowerLosses
+    from .telling.metrics import Metrics
 
 __all__ = [
     "format_uptime",
@@ -45,14 +54,7 @@ __all__ = [
 ]
 
 
-DEFAULT_DAYS = 30
-PRINT_ENDS = (Events.PRINT_DONE, Events.PRINT_FAILED, Events.PRINT_CANCELLED)
 OWN_EVENTS = ("plugin_octoprint_uptime_started", "plugin_octoprint_uptime_unplanned")
-# OctoPrint-MQTT's default, and the topic below it.
-MQTT_BASE_TOPIC = "octoPrint/"
-MQTT_TOPIC = "plugin/octoprint_uptime/last_end"
-# Pi Support's; that plugin need not be there.
-THROTTLE_STATE = "plugin_pi_support_throttle_state"
 
 
 class OctoPrintUptimePlugin(
@@ -76,8 +78,6 @@ class OctoPrintUptimePlugin(
         self._recorder: Recorder | None = None
         self._unacknowledged_end: dict[str, Any] | None = None
         self._asking_for_the_end = threading.Lock()
-        self._is_disconnecting = False
-        self._past_undervoltage: bool | None = None
 
     def get_uptime(self) -> dict[str, Any]:
         """What ``GET /api/plugin/octoprint_uptime`` answers, without a request."""
@@ -96,6 +96,12 @@ class OctoPrintUptimePlugin(
             heartbeat_seconds=lambda: self._values["heartbeat_seconds"],
             history_days=lambda: self._values["history_days"],
             on_change=self._on_history_changed,
+        )
+        self._listener = Listener(self._reader, self._recorder, self._tell_browsers, self._logger)
+        self._last_end = LastEnd(
+            self._mqtt_publish,
+            lambda: self._settings.global_get(["plugins", "mqtt", "publish", "baseTopic"]),
+            self._logger,
         )
 
     ##~~ AssetPlugin
@@ -124,21 +130,16 @@ class OctoPrintUptimePlugin(
     def get_history(self) -> flask.Response:
         if not Permissions.PLUGIN_OCTOPRINT_UPTIME_VIEW.can():
             return self._may_not_view()
-        most = self._values["history_days"]
-        days = flask.request.args.get("days", str(min(DEFAULT_DAYS, most)))
-        form = flask.request.args.get("format", "json")
-        if not re.fullmatch("[0-9]{1,4}", days) or not 1 <= int(days) <= most:
-            return self._refuse(
-                400, gettext("days must be a whole number from 1 to %(most)d.", most=most)
-            )
-        if form not in ("csv", "json"):
-            return self._refuse(400, gettext("format must be csv or json."))
+        try:
+            query = HistoryQuery.parsed(flask.request.args, self._values["history_days"])
+        except BadQueryError as error:
+            return self._refuse(400, str(error))
         try:
             records = self._recorder.records()
         except HistoryUnavailableError as error:
             return self._no_history(error)
-        answer = history_answer(records, self._recorder.now(), int(days))
-        return self._csv(answer) if form == "csv" else self._json(history_json(answer))
+        answer = history_answer(records, self._recorder.now(), query.days)
+        return self._csv(answer) if query.format == "csv" else self._json(history_json(answer))
 
     @octoprint.plugin.BlueprintPlugin.route("/metrics", methods=["GET"])
     def get_metrics(self) -> flask.Response:
@@ -150,7 +151,7 @@ class OctoPrintUptimePlugin(
     @functools.cached_property
     def _metrics(self) -> Metrics:
         # Not at the top: only those who are scraped need prometheus_client in memory.
-        from .metrics import Metrics, UptimeCollector  # noqa: PLC0415
+        from .telling.metrics import Metrics, UptimeCollector  # noqa: PLC0415
 
         build = {
             "version": self._plugin_version,
@@ -187,34 +188,9 @@ class OctoPrintUptimePlugin(
     ##~~ EventHandlerPlugin
 
     def on_event(self, event: str, payload: Any) -> None:
-        if event == Events.CONNECTED:
-            self._reader.printer_connected()
-            # OctoPrint 2 connects to more than serial ports.
-            self._recorder.connected(payload.get("port") or payload.get("connector"))
-            self._tell_browsers()
-        elif event == Events.DISCONNECTING:
-            self._is_disconnecting = True
-        elif event == Events.DISCONNECTED:
-            self._reader.printer_disconnected()
-            # Only who asks for it makes OctoPrint announce it first.
-            self._recorder.disconnected(failed=not self._is_disconnecting)
-            self._is_disconnecting = False
-            self._tell_browsers()
-        elif event == Events.PRINT_STARTED:
-            self._recorder.printing(payload["path"])
-        elif event == Events.PRINT_FAILED and payload.get("reason") == "cancelled":
-            pass  # PrintCancelled has told it, and the next print may have begun meanwhile
-        elif event in PRINT_ENDS:
-            self._recorder.printing(None)
-        elif event == THROTTLE_STATE:
-            self._note_undervoltage(payload)
-
-    def _note_undervoltage(self, state: Mapping[str, bool]) -> None:
-        """Note what was seen now or since the last look; not what was before this run."""
-        new_in_past = state["past_undervoltage"] and self._past_undervoltage is False
-        if state["current_undervoltage"] or new_in_past:
-            self._recorder.undervoltage()
-        self._past_undervoltage = state["past_undervoltage"]
+        self._listener.hear(event, payload)
+        if event == Events.SETTINGS_UPDATED:
+            self._recorder.soon(self._last_end.follow_base_topic)
 
     def _tell_browsers(self) -> None:
         self._plugin_manager.send_plugin_message(self._identifier, {})
@@ -304,7 +280,7 @@ class OctoPrintUptimePlugin(
             self._logger.warning("psutil cannot tell the start of: %s", ", ".join(reasons))
 
     def on_after_startup(self) -> None:
-        self._recorder.after_start(self._tell_how_the_last_run_ended)
+        self._recorder.soon(self._tell_how_the_last_run_ended)
 
     def _tell_how_the_last_run_ended(self) -> None:
         timeline = self._timeline()
@@ -312,26 +288,11 @@ class OctoPrintUptimePlugin(
         self._event_bus.fire(Events.PLUGIN_OCTOPRINT_UPTIME_STARTED, payload)
         if payload["previous_end"] in UNPLANNED_ENDS:
             self._event_bus.fire(Events.PLUGIN_OCTOPRINT_UPTIME_UNPLANNED, payload)
-        self._leave_at_the_broker(payload)
+        self._last_end.publish(payload)
 
-    def _leave_at_the_broker(self, payload: dict[str, Any]) -> None:
-        """Have OctoPrint-MQTT, where it is, publish the payload as soon as it can.
-
-        It drops the events of a start at which it has not reached its broker yet.
-        """
+    def _mqtt_publish(self) -> Callable[..., Any] | None:
         helpers = self._plugin_manager.get_helpers("mqtt", "mqtt_publish")
-        if not helpers:
-            return
-        base = self._settings.global_get(["plugins", "mqtt", "publish", "baseTopic"])
-        try:
-            helpers["mqtt_publish"](
-                f"{base or MQTT_BASE_TOPIC}{MQTT_TOPIC}",
-                payload,
-                retained=True,
-                allow_queueing=True,
-            )
-        except Exception:  # whatever another plugin raises must not cost the history
-            self._logger.exception("OctoPrint-MQTT did not take the last end")
+        return helpers["mqtt_publish"] if helpers else None
 
     def _on_history_changed(self) -> None:
         with self._asking_for_the_end:
@@ -395,11 +356,16 @@ class OctoPrintUptimePlugin(
     def register_custom_events(self) -> list[str]:
         return ["started", "unplanned"]
 
+    ##~~ octoprint.plugin.backup.additional_excludes hook
+
+    def get_backup_excludes(self, excluded: list[str], *args: Any, **kwargs: Any) -> list[str]:
+        return [TOKEN_FILE]
+
     ##~~ octoprint.plugin.health_check.get_additional_checks hook
 
     def get_additional_health_checks(self) -> list[type]:
         # Not at the top: only who calls this has what it imports.
-        from .health import power_check  # noqa: PLC0415
+        from .telling.health import power_check  # noqa: PLC0415
 
         return [power_check(self._power_losses)]
 
@@ -426,6 +392,7 @@ def __plugin_load__() -> None:
     __plugin_hooks__ = {
         "octoprint.access.permissions": plugin.get_additional_permissions,
         "octoprint.events.register_custom_events": plugin.register_custom_events,
+        "octoprint.plugin.backup.additional_excludes": plugin.get_backup_excludes,
         "octoprint.plugin.health_check.get_additional_checks": plugin.get_additional_health_checks,
         "octoprint.server.sockjs.emit": plugin.may_emit,
     }

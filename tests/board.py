@@ -6,8 +6,8 @@ import itertools
 from pathlib import Path
 from typing import Any
 
-from octoprint_uptime.history import History, Instant, Records
-from octoprint_uptime.report import Timeline, history_answer
+from octoprint_uptime.history.record import History, Instant, Records
+from octoprint_uptime.history.report import Timeline, history_answer
 
 HEARTBEAT = 60.0
 NOON = 1_790_000_000.0
@@ -41,11 +41,13 @@ class Board:
         self.ahead = ahead
         return self
 
-    def start(self) -> Board:
-        """OctoPrint starts."""
+    def start(self, copied: bool = False) -> Board:
+        """OctoPrint starts, perhaps with a copy of the record."""
         self.history = History(self.path)
         with self.history.transaction():
-            self.history.begin(self.kernel_id, self.now.since_boot, self.now, "1.11.8")
+            self.history.begin(
+                self.kernel_id, self.now.since_boot, self.now, "1.11.8", copied=copied
+            )
         return self
 
     def off(self, seconds: float) -> Board:

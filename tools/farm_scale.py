@@ -25,9 +25,9 @@ import tornado.web
 from prometheus import Prometheus
 from tornado.testing import bind_unused_port
 
-from octoprint_uptime.history import ENDS
-from octoprint_uptime.metrics import Metrics, UptimeCollector
+from octoprint_uptime.history.ends import ENDS
 from octoprint_uptime.reader import Uptimes
+from octoprint_uptime.telling.metrics import Metrics, UptimeCollector
 
 PRINTERS = 1000
 SECONDS = 120

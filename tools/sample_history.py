@@ -6,7 +6,7 @@ import contextlib
 import random
 from pathlib import Path
 
-from octoprint_uptime.history import History, Instant
+from octoprint_uptime.history.record import History, Instant
 
 DAY_SECONDS = 86400.0
 BOOT_SECONDS = 25.0

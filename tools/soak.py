@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from octoprint_uptime.history import History, Instant
+from octoprint_uptime.history.record import History, Instant
 
 KILLS = 200
 LONGEST_LIFE_SECONDS = 0.1

@@ -8,7 +8,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from octoprint_uptime.recorder import Recorder
+from octoprint_uptime.history.recorder import Recorder
 from octoprint_uptime.settings import SETTINGS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,7 +35,7 @@ def day_of_heartbeats() -> int:
         before = bytes_written()
         for _ in range(DAY_SECONDS // SETTINGS["heartbeat_seconds"].default):
             woken = threading.Event()
-            recorder.after_start(woken.set)  # which ends with a heartbeat
+            recorder.soon(woken.set)  # which ends with a heartbeat
             woken.wait()
         recorder.stop()
         return bytes_written() - before

@@ -16,7 +16,7 @@ from helpers import recorded, wait_for
 from octoprint_server import Session
 
 from octoprint_uptime.format_uptime import FORMATS
-from octoprint_uptime.report import NO_PREVIOUS_END
+from octoprint_uptime.history.report import NO_PREVIOUS_END
 from octoprint_uptime.settings import SETTINGS, Choice, Interval
 
 URL = "/api/plugin/octoprint_uptime"

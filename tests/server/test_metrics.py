@@ -9,7 +9,7 @@ from accounts import PASSWORD, add_user, api_key
 from helpers import metrics, recorded, wait_for
 from octoprint_server import Session
 
-from octoprint_uptime.history import ENDS
+from octoprint_uptime.history.ends import ENDS
 
 URL = "/plugin/octoprint_uptime/metrics"
 API = "/api/plugin/octoprint_uptime"

@@ -7,8 +7,8 @@ import pytest
 import soak
 from board import NOON, Board
 
-from octoprint_uptime import history
-from octoprint_uptime.history import History, Instant, NewerFileError, move_aside
+from octoprint_uptime.history import record
+from octoprint_uptime.history.record import History, Instant, NewerFileError, move_aside
 
 DAY = 86400.0
 
@@ -146,7 +146,7 @@ class TestVersions:
     def test_an_older_file_is_migrated(self, path, monkeypatch):
         Board(path).start().up(60).kill()
         monkeypatch.setattr(
-            history, "MIGRATIONS", (*history.MIGRATIONS, "ALTER TABLE runs ADD COLUMN mood TEXT")
+            record, "MIGRATIONS", (*record.MIGRATIONS, "ALTER TABLE runs ADD COLUMN mood TEXT")
         )
         with opened(path) as migrated:
             assert [run.seen for run in migrated.records().runs] == [60]
@@ -157,7 +157,7 @@ class TestVersions:
     def test_a_migration_that_fails_changes_nothing(self, path, monkeypatch):
         Board(path).start().up(60).kill()
         failing = "ALTER TABLE runs ADD COLUMN mood TEXT; INSERT INTO nowhere VALUES (1)"
-        monkeypatch.setattr(history, "MIGRATIONS", (*history.MIGRATIONS, failing))
+        monkeypatch.setattr(record, "MIGRATIONS", (*record.MIGRATIONS, failing))
         with pytest.raises(sqlite3.OperationalError):
             History(path)
         monkeypatch.undo()
@@ -196,4 +196,4 @@ def test_a_heartbeat_writes_one_page(path):
     for _ in range(5):
         before = log.stat().st_size
         board.off(60).beat()
-        assert log.stat().st_size - before == history.PAGE_BYTES + 24
+        assert log.stat().st_size - before == record.PAGE_BYTES + 24

@@ -11,7 +11,7 @@ from board import Board
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from octoprint_uptime.history import History
+from octoprint_uptime.history.record import History
 
 SECONDS = st.integers(1, 2000).map(float)
 CLOCK = st.one_of(st.just(0.0), st.integers(-200_000, 200_000).map(float))
@@ -166,7 +166,10 @@ def test_the_totals_are_what_the_record_tells(story):
 def forget_the_totals(path):
     """Make the file one of the plugin's first version."""
     with contextlib.closing(sqlite3.connect(path)) as database:
-        database.executescript("DROP TABLE totals; PRAGMA user_version = 1")
+        database.executescript(
+            "DROP TABLE totals; DROP TABLE seal; ALTER TABLE runs DROP COLUMN copied;"
+            "PRAGMA user_version = 1"
+        )
 
 
 def in_ms(seconds):

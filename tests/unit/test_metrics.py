@@ -4,9 +4,9 @@ import pytest
 from prometheus_client import REGISTRY, Counter, openmetrics, parser
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 
-from octoprint_uptime.history import ENDS
-from octoprint_uptime.metrics import Metrics, UptimeCollector
+from octoprint_uptime.history.ends import ENDS
 from octoprint_uptime.reader import Uptimes
+from octoprint_uptime.telling.metrics import Metrics, UptimeCollector
 
 UPTIMES = Uptimes(host=93784.5121, octoprint=3661.27, printer=60.5)
 TOTALS = {

@@ -9,8 +9,8 @@ import threading
 import pytest
 from helpers import wait_for
 
-from octoprint_uptime.history import History, Instant
-from octoprint_uptime.recorder import HistoryUnavailableError, Recorder
+from octoprint_uptime.history.record import History, Instant
+from octoprint_uptime.history.recorder import HistoryUnavailableError, Recorder
 
 DAY = 86400.0
 
@@ -48,7 +48,7 @@ def reached(recorder):
     """Until the recorder has tried to write all that came before."""
     for _ in range(2):
         event = threading.Event()
-        recorder.after_start(event.set)
+        recorder.soon(event.set)
         assert event.wait(30)
 
 
@@ -165,7 +165,7 @@ class TestTrouble:
         assert len(messages(caplog)) == 2
 
     def test_a_disk_that_hangs_keeps_no_request_waiting(self, new_recorder, mocker):
-        mocker.patch("octoprint_uptime.recorder.PATIENCE_SECONDS", 0.01)
+        mocker.patch("octoprint_uptime.history.recorder.PATIENCE_SECONDS", 0.01)
         recorder = new_recorder()
         hangs, goes_on = threading.Event(), threading.Event()
 

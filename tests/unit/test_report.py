@@ -10,8 +10,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from board import NOON, Board
 
-from octoprint_uptime.history import Boot
-from octoprint_uptime.report import history_csv, known_boots
+from octoprint_uptime.history.ends import ENDS
+from octoprint_uptime.history.record import Boot
+from octoprint_uptime.history.report import known_boots
+from octoprint_uptime.telling.answers import history_csv
 
 HOUR = 3600.0
 DAY = 86400.0
@@ -100,11 +102,53 @@ class TestHowItEnded:
         board.off(HOUR).boot().start()
         assert ends(board.answer()["octoprint"]) == ["running", "power_loss", "crash"]
 
-    def test_a_virtual_machine_set_back_is_another_boot(self, board):
+    def test_a_virtual_machine_set_back_to_a_snapshot(self, board):
         board.start().up(6000).kill()
         board._booted += 5000
         board.start()
-        assert ends(board.answer()["octoprint"]) == ["running", "power_loss"]
+        assert ends(board.answer()["octoprint"]) == ["running", "restored"]
+
+
+class TestRestored:
+    """A copy of the record raises no alarm, and no one saw what the original did since."""
+
+    @pytest.mark.parametrize("end", ["goodbye", "kill"])
+    @pytest.mark.parametrize("on_another_boot", [True, False])
+    def test_however_the_copy_was_made(self, board, end, on_another_boot):
+        board.start().write("printing", "a.gcode").up(600)
+        getattr(board, end)().off(HOUR)
+        if on_another_boot:
+            board.boot()
+        board.start(copied=True).up(60)
+        answer = board.answer()
+        _, restored = answer["octoprint"]
+        assert restored["end"] == "restored"
+        assert restored["ended_at"] == NOON + 600
+        assert restored["downtime_seconds"] is None
+        assert restored["interrupted_print"] is None
+        assert ends(answer["system"]) == ["running", "restored"][: 1 + on_another_boot]
+        assert [host.get("downtime_seconds") for host in answer["system"]][1:] in ([], [None])
+        assert answer["summary"]["octoprint"]["availability"] == 1
+        assert board.timeline().unacknowledged() is None
+        totals = board.history.totals()
+        assert totals.pop(("system", "restored"), 0) == on_another_boot
+        assert totals == {("octoprint", "restored"): 1}
+
+    def test_what_the_copy_calls_news_is_none(self, board):
+        board.start().up(600).kill().start().up(600).kill().start(copied=True)
+        assert ends(board.answer()["octoprint"]) == ["running", "restored", "crash"]
+        assert board.timeline().unacknowledged() is None
+
+    def test_only_what_nobody_saw_counts_neither_way(self, board):
+        board.start().up(600).kill().off(600).start().up(600).kill().off(DAY)
+        board.start(copied=True).up(600)
+        summary = board.answer()["summary"]["octoprint"]
+        assert summary["availability"] == 0.75
+        assert summary["ends"]["restored"] == 1
+
+    def test_a_board_that_does_not_know_the_time(self, board):
+        board.start().up(600).kill().off(HOUR).boot(ahead=-board.true).start(copied=True).up(60)
+        assert board.answer()["summary"]["octoprint"]["availability"] == 1
 
 
 class TestPrinter:
@@ -207,7 +251,7 @@ class TestClocks:
         assert answer["summary"]["octoprint"] == {
             "availability": None,
             "longest_seconds": HOUR,
-            "ends": {"restart": 0, "shutdown": 0, "crash": 0, "power_loss": 0},
+            "ends": dict.fromkeys(ENDS["octoprint"], 0),
         }
 
     def test_downtime_within_a_boot_needs_no_wall_clock(self, board):
@@ -291,7 +335,7 @@ class TestWindow:
         summary = board.answer(days=1)["summary"]["octoprint"]
         assert summary["availability"] == 0.75
         assert summary["longest_seconds"] == 3 * DAY
-        assert summary["ends"] == {"restart": 1, "shutdown": 0, "crash": 0, "power_loss": 0}
+        assert summary["ends"] == {**dict.fromkeys(ENDS["octoprint"], 0), "restart": 1}
 
 
 class TestUnacknowledged:

@@ -21,6 +21,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .ends import run_end
+
 MIGRATIONS = (
     """
     CREATE TABLE boots (
@@ -81,15 +83,12 @@ MIGRATIONS = (
         WHERE undervoltage GROUP BY undervoltage;
     DROP VIEW ended;
     """,
+    """
+    CREATE TABLE seal (seal TEXT NOT NULL);
+    ALTER TABLE runs ADD COLUMN copied INTEGER NOT NULL DEFAULT 0;
+    """,
 )
 """Each brings a file from the version that is its index to the next."""
-
-ENDS = {
-    "octoprint": ("restart", "shutdown", "crash", "power_loss"),
-    "system": ("shutdown", "power_loss"),
-    "printer": ("disconnected", "error", "octoprint_down"),
-}
-"""How a run of OctoPrint, a boot of the host and a printer connection can end."""
 
 Totals = dict[tuple[str, str], int]
 """How often what happened to a subject: an end of ``ENDS``, or to ``octoprint`` also
@@ -127,7 +126,11 @@ class Boot(NamedTuple):
 
 
 class Run(NamedTuple):
-    """One run of OctoPrint; ``ended`` is ``None`` unless it said goodbye."""
+    """One run of OctoPrint; ``ended`` is ``None`` unless it said goodbye.
+
+    ``copied`` is true when it began with a copy of the record: nobody knows how the run
+    before it went on in the original.
+    """
 
     id: int
     boot: int
@@ -138,6 +141,7 @@ class Run(NamedTuple):
     printing: str | None
     undervoltage: bool
     acknowledged: bool
+    copied: bool
 
 
 class Connection(NamedTuple):
@@ -162,13 +166,6 @@ class Records(NamedTuple):
 def kernel_boot_id() -> str | None:
     """What the Linux kernel calls this boot; ``None`` on other systems."""
     return BOOT_ID_FILE.read_text().strip() if BOOT_ID_FILE.exists() else None
-
-
-def run_end(said_goodbye: bool, on_same_boot: bool) -> str:
-    """How a run of OctoPrint ended, told by the run after it."""
-    if said_goodbye:
-        return "restart" if on_same_boot else "shutdown"
-    return "crash" if on_same_boot else "power_loss"
 
 
 def move_aside(path: Path) -> Path:
@@ -223,7 +220,13 @@ class History:
     # What is recorded. Each within a transaction, and after ``begin``.
 
     def begin(
-        self, kernel_id: str | None, started: float, at: Instant, octoprint_version: str
+        self,
+        kernel_id: str | None,
+        started: float,
+        at: Instant,
+        octoprint_version: str,
+        *,
+        copied: bool = False,
     ) -> None:
         """A run of OctoPrint has begun.
 
@@ -232,9 +235,11 @@ class History:
             started: When the process started, in seconds since the boot.
             at: Now.
             octoprint_version: Of the OctoPrint that runs.
+            copied: Whether this file is a copy of the one that the last run wrote.
         """
+        copied |= self._is_set_back(kernel_id, at)
         self._boot, earliest = self._same_boot(kernel_id, at)
-        self._count_end_of_last_run(on_same_boot=self._boot is not None)
+        self._count_end_of_last_run(on_same_boot=self._boot is not None, copied=copied)
         if self._boot is None:
             self._boot = self._insert(
                 "INSERT INTO boots (kernel_id, booted_at) VALUES (?, ?)", kernel_id, at.booted_at
@@ -243,12 +248,26 @@ class History:
             self.keep_anchor(at)
         started = max(started, earliest)
         self._run = self._insert(
-            "INSERT INTO runs (boot, started, seen, octoprint_version) VALUES (?, ?, ?, ?)",
+            "INSERT INTO runs (boot, started, seen, octoprint_version, copied)"
+            " VALUES (?, ?, ?, ?, ?)",
             self._boot,
             started,
             max(started, at.since_boot),
             octoprint_version,
+            copied,
         )
+        if copied:
+            self.acknowledge()  # what the copy still calls news may have been seen long ago
+
+    def seal(self) -> str | None:
+        """What tells this file from a copy of it (``original.py``)."""
+        (seal,) = self._row("SELECT max(seal) FROM seal")
+        return seal  # type: ignore[no-any-return]
+
+    def set_seal(self, seal: str) -> None:
+        """Make this file the original."""
+        self._database.execute("DELETE FROM seal")
+        self._database.execute("INSERT INTO seal VALUES (?)", (seal,))
 
     def beat(self, since_boot: float) -> None:
         """OctoPrint is still here."""
@@ -330,7 +349,7 @@ class History:
         boots = self._database.execute("SELECT id, booted_at, clock_set FROM boots ORDER BY id")
         runs = self._database.execute(
             "SELECT id, boot, started, seen, ended, octoprint_version, printing,"
-            " undervoltage, acknowledged FROM runs ORDER BY id"
+            " undervoltage, acknowledged, copied FROM runs ORDER BY id"
         )
         connections = self._database.execute(
             "SELECT id, run, started, ended, failed, port FROM connections ORDER BY id"
@@ -375,23 +394,32 @@ class History:
         (seen,) = self._row("SELECT max(seen) FROM runs WHERE boot = ?", boot)
         near = abs(at.booted_at - booted_at) < SAME_BOOT_SECONDS
         same = last_kernel_id == kernel_id if kernel_id else near
-        # A virtual machine set back to a snapshot is in the same boot, but earlier.
         if same and at.since_boot >= seen:
             return boot, seen
         return None, 0.0
 
-    def _count_end_of_last_run(self, on_same_boot: bool) -> None:
+    def _is_set_back(self, kernel_id: str | None, at: Instant) -> bool:
+        """Whether a virtual machine was set back to a snapshot: the same boot, but earlier."""
+        later = self._row(
+            "SELECT 1 FROM runs JOIN boots ON boots.id = boot WHERE kernel_id = ? AND seen > ?",
+            kernel_id,
+            at.since_boot,
+        )
+        return later is not None
+
+    def _count_end_of_last_run(self, on_same_boot: bool, copied: bool) -> None:
         last = self._row(
             "SELECT id, ended IS NOT NULL, printing IS NOT NULL FROM runs ORDER BY id DESC LIMIT 1"
         )
         if last is None:
             return
         run, said_goodbye, was_printing = last
-        end = run_end(said_goodbye, on_same_boot)
+        end = run_end(said_goodbye, on_same_boot, copied)
         self._count("octoprint", end)
         if not on_same_boot:
             self._count("system", end)
-        self._count("octoprint", "interrupted_print", was_printing)
+        if not copied:
+            self._count("octoprint", "interrupted_print", was_printing)
         (cut_off,) = self._row(
             "SELECT count(*) FROM connections WHERE run = ? AND ended IS NULL", run
         )

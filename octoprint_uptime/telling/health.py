@@ -9,7 +9,7 @@ from typing import Callable
 
 from octoprint.plugins.health_check.checks import CheckResult, HealthCheck, Result
 
-from .report import PowerLosses
+from ..history.report import PowerLosses
 
 DAYS = 7
 LOSSES_FOR_WARNING = 2

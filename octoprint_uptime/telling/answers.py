@@ -1,13 +1,21 @@
-"""What the API answers, made from the reader's numbers and the settings."""
+"""What the web is answered, and what it may ask."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import re
 from collections.abc import Mapping
-from typing import Any, Callable
+from datetime import datetime, timezone
+from typing import Any, Callable, NamedTuple
 
-from .format_uptime import FORMATS
-from .reader import Uptimes
+from flask_babel import gettext
+
+from ..format_uptime import FORMATS
+from ..reader import Uptimes
+
+DEFAULT_DAYS = 30
 
 ENTRIES_AT_ONCE = 50
 
@@ -33,7 +41,7 @@ def uptime_answer(
     Args:
         uptimes: What the reader knows.
         settings: Valid settings.
-        unacknowledged_end: What :meth:`report.Timeline.unacknowledged` tells.
+        unacknowledged_end: What :meth:`Timeline.unacknowledged` tells.
 
     Returns:
         The fields that ``docs/api.md`` lists, ready for JSON, but for ``error``: that
@@ -54,6 +62,38 @@ def uptime_answer(
     answer["unacknowledged_end"] = unacknowledged_end if settings["notify_unplanned"] else None
     answer["uptime_available"] = uptimes.host is not None
     return answer
+
+
+class BadQueryError(Exception):
+    """A request asks for what there is not; the text says so in the asker's language."""
+
+
+class HistoryQuery(NamedTuple):
+    """What ``GET /plugin/octoprint_uptime/history`` is asked for."""
+
+    days: int
+    format: str
+
+    @classmethod
+    def parsed(cls, arguments: Mapping[str, str], most_days: int) -> HistoryQuery:
+        """The query of a request.
+
+        Args:
+            arguments: The request's.
+            most_days: For how many days the history is kept.
+
+        Raises:
+            BadQueryError: An argument is out of range.
+        """
+        days = arguments.get("days", str(min(DEFAULT_DAYS, most_days)))
+        form = arguments.get("format", "json")
+        if not re.fullmatch("[0-9]{1,4}", days) or not 1 <= int(days) <= most_days:
+            raise BadQueryError(
+                gettext("days must be a whole number from 1 to %(most)d.", most=most_days)
+            )
+        if form not in ("csv", "json"):
+            raise BadQueryError(gettext("format must be csv or json."))
+        return cls(int(days), form)
 
 
 def refusal(error: str) -> dict[str, Any]:
@@ -78,3 +118,44 @@ def history_json(answer: dict[str, Any]) -> str:
 
     fields = ",".join(f"{encode(name)}:{encoded(value)}" for name, value in answer.items())
     return f"{{{fields}}}"
+
+
+CSV_COLUMNS = (
+    "started_at_utc",
+    "ended_at_utc",
+    "seconds",
+    "end",
+    "end_exact",
+    "downtime_seconds",
+    "interrupted_print",
+    "undervoltage",
+    "octoprint_version",
+)
+
+
+def history_csv(answer: dict[str, Any]) -> str:
+    """The runs of OctoPrint in ``answer`` as CSV for a spreadsheet, times in UTC."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(CSV_COLUMNS)
+    for run in answer["octoprint"]:
+        cells = {
+            **run,
+            "started_at_utc": _utc(run["started_at"]),
+            "ended_at_utc": _utc(run["ended_at"]),
+        }
+        writer.writerow([_defused(cells[column]) for column in CSV_COLUMNS])
+    return text.getvalue()
+
+
+def _utc(unix_time: float | None) -> str:
+    if unix_time is None:
+        return ""
+    return datetime.fromtimestamp(unix_time, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _defused(cell: Any) -> Any:
+    """No formula: spreadsheets run what begins with one of these."""
+    if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
+        return "'" + cell
+    return cell

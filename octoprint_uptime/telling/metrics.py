@@ -14,8 +14,9 @@ from prometheus_client.registry import Collector
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
-from .history import ENDS, Totals
-from .reader import Uptimes
+from ..history.ends import ENDS
+from ..history.record import Totals
+from ..reader import Uptimes
 
 OPENMETRICS = "application/openmetrics-text"
 CLOCK_STEP_SECONDS = 0.1

@@ -17,7 +17,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Callable, TypeVar
 
-from .history import (
+from ..reader import monotonic_clock
+from .original import Original
+from .record import (
     History,
     Instant,
     NewerFileError,
@@ -26,7 +28,6 @@ from .history import (
     kernel_boot_id,
     move_aside,
 )
-from .reader import monotonic_clock
 from .report import Timeline
 
 Entry = Callable[[History], Any]
@@ -106,7 +107,12 @@ class Recorder:
         at = self.now()
         started = at.since_boot - (age or 0.0)
         kernel_id = kernel_boot_id()
-        self._begin = lambda history: history.begin(kernel_id, started, at, octoprint_version)
+
+        def begin(history: History) -> None:
+            copied = self._is_copy(history)
+            history.begin(kernel_id, started, at, octoprint_version, copied=copied)
+
+        self._begin = begin
         self._thread.start()
 
     def connected(self, port: str | None) -> None:
@@ -129,8 +135,8 @@ class Recorder:
         """Write a heartbeat now; the next is an interval later."""
         self._inbox.put(lambda: None)
 
-    def after_start(self, action: Callable[[], None]) -> None:
-        """Call ``action`` on the recorder's thread once the run has begun, or cannot."""
+    def soon(self, action: Callable[[], None]) -> None:
+        """Call ``action`` on the recorder's thread, once the run has begun or cannot begin."""
         self._inbox.put(action)
 
     def stop(self) -> None:
@@ -283,6 +289,15 @@ class Recorder:
         self._has_begun = True
         self._waiting.clear()
         return changed
+
+    def _is_copy(self, history: History) -> bool:
+        """Whether the last run wrote another file; from now on this is the original."""
+        original = Original(self._path.parent)
+        seal = history.seal()
+        if seal and original.is_sealed_by(seal):
+            return False
+        history.set_seal(original.new_seal())
+        return seal is not None
 
     def _prune(self, history: History, at: Instant) -> None:
         history.prune(*Timeline(history.records(), at).first_kept(self._history_days()))

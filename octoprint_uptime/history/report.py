@@ -6,17 +6,13 @@ Pure: records and one instant in, plain data for JSON and CSV out.
 from __future__ import annotations
 
 import bisect
-import csv
-import io
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
-from .history import ENDS, Boot, Connection, Instant, Records, Run, run_end
-
-UNPLANNED_ENDS = ("crash", "power_loss")
+from .ends import ENDS, UNPLANNED_ENDS, run_end
+from .record import Boot, Connection, Instant, Records, Run
 
 DAY_SECONDS = 86400
 EARLIEST_UNIX_TIME = 1_735_689_600.0
@@ -32,18 +28,6 @@ NO_PREVIOUS_END = dict.fromkeys(
     )
 )
 """What the events say when nothing is known of an earlier run."""
-
-CSV_COLUMNS = (
-    "started_at_utc",
-    "ended_at_utc",
-    "seconds",
-    "end",
-    "end_exact",
-    "downtime_seconds",
-    "interrupted_print",
-    "undervoltage",
-    "octoprint_version",
-)
 
 
 class Span(NamedTuple):
@@ -91,7 +75,7 @@ class Timeline:
             last = last_runs[boot.id]
             span = Span(boot.id, 0.0, self._spans[last.id].ended)
             end = self._ends[last.id]
-            downtime = self._between(span, Span(later.id, 0.0, 0.0)) if later else None
+            downtime = self._downtime(end, span, later and Span(later.id, 0.0, 0.0))
             started_at, ended_at = self._wall(span, end)
             entries.append(
                 {
@@ -174,7 +158,10 @@ class Timeline:
 
     def _ends_of_runs(self) -> Iterable[tuple[int, str]]:
         for run, later in zip(self._records.runs, self._records.runs[1:]):
-            yield run.id, run_end(run.ended is not None, run.boot == later.boot)
+            yield (
+                run.id,
+                run_end(run.ended is not None, run.boot == later.boot, bool(later.copied)),
+            )
         yield self._current.id, "running"
 
     def _last_seen(self) -> dict[int, float]:
@@ -190,8 +177,8 @@ class Timeline:
             "seconds": round(span.ended - span.started, 3),
             "end": end,
             "end_exact": None if is_running else run.ended is not None,
-            "downtime_seconds": self._between(span, self._spans[later.id]) if later else None,
-            "interrupted_print": None if is_running else run.printing,
+            "downtime_seconds": self._downtime(end, span, later and self._spans[later.id]),
+            "interrupted_print": None if end in ("running", "restored") else run.printing,
             "undervoltage": bool(run.undervoltage),
             "octoprint_version": run.octoprint_version,
         }
@@ -221,6 +208,12 @@ class Timeline:
             return None, None
         ended_at = None if end == "running" else round(booted_at + span.ended, 3)
         return round(booted_at + span.started, 3), ended_at
+
+    def _downtime(self, end: str, span: Span, later: Span | None) -> float | None:
+        """From an end to the next start; ``None`` where there is none or nobody saw it."""
+        if later is None or end == "restored":
+            return None
+        return self._between(span, later)
 
     def _between(self, span: Span, later: Span) -> float | None:
         if span.boot == later.boot:
@@ -343,7 +336,8 @@ def _availability(
 ) -> float | None:
     """The share of the window, since the first known start, that was spent running.
 
-    An entry of which nobody knows when it was counts where it lies between known ones.
+    An entry of which nobody knows when it was counts where it lies between known ones. What
+    the original of a restored copy did meanwhile counts neither way.
     """
     known = [number for number, entry in enumerate(entries) if entry["started_at"] is not None]
     if not known:
@@ -354,41 +348,20 @@ def _availability(
     if end <= begin:
         return None
     placed = _since(entries[known[0] : known[-1] + 1], start)
-    up = sum(_seconds_within(entry, begin, end) for entry in placed)
-    return round(min(1.0, up / (end - begin)), 6)
+    up = sum(
+        entry["seconds"]
+        if entry["started_at"] is None
+        else _overlap(entry["started_at"], entry["started_at"] + entry["seconds"], begin, end)
+        for entry in placed
+    )
+    unseen = sum(
+        _overlap(entry["ended_at"], later["started_at"], begin, end)
+        for entry, later in zip(placed, placed[1:])
+        if entry["end"] == "restored" and None not in (entry["ended_at"], later["started_at"])
+    )
+    return round(min(1.0, up / (end - begin - unseen)), 6)
 
 
-def _seconds_within(entry: dict[str, Any], begin: float, end: float) -> float:
-    started_at: float | None = entry["started_at"]
-    seconds: float = entry["seconds"]
-    if started_at is None:
-        return seconds
-    return max(0.0, min(started_at + seconds, end) - max(started_at, begin))
-
-
-def history_csv(answer: dict[str, Any]) -> str:
-    """The runs of OctoPrint in ``answer`` as CSV for a spreadsheet, times in UTC."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(CSV_COLUMNS)
-    for run in answer["octoprint"]:
-        cells = {
-            **run,
-            "started_at_utc": _utc(run["started_at"]),
-            "ended_at_utc": _utc(run["ended_at"]),
-        }
-        writer.writerow([_defused(cells[column]) for column in CSV_COLUMNS])
-    return text.getvalue()
-
-
-def _utc(unix_time: float | None) -> str:
-    if unix_time is None:
-        return ""
-    return datetime.fromtimestamp(unix_time, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _defused(cell: Any) -> Any:
-    """No formula: spreadsheets run what begins with one of these."""
-    if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
-        return "'" + cell
-    return cell
+def _overlap(from_: float, to: float, begin: float, end: float) -> float:
+    """How many of the seconds between the first two times lie between the others."""
+    return max(0.0, min(to, end) - max(from_, begin))

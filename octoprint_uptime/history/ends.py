@@ -1,0 +1,29 @@
+"""How something can end: the names, and which of them nobody planned."""
+
+from __future__ import annotations
+
+ENDS = {
+    "octoprint": ("restart", "shutdown", "crash", "power_loss", "restored"),
+    "system": ("shutdown", "power_loss", "restored"),
+    "printer": ("disconnected", "error", "octoprint_down"),
+}
+"""How a run of OctoPrint, a boot of the host and a printer connection can end."""
+
+UNPLANNED_ENDS = ("crash", "power_loss")
+"""The ends of a run or a boot that raise an alarm."""
+
+
+def run_end(said_goodbye: bool, on_same_boot: bool, copied: bool) -> str:
+    """How a run of OctoPrint ended, told by the run after it.
+
+    Args:
+        said_goodbye: Whether the run ended in order.
+        on_same_boot: Whether the next run is on the same boot of the host.
+        copied: Whether the next run found a copy of the record, so that nobody knows how
+            the run went on in the original.
+    """
+    if copied:
+        return "restored"
+    if said_goodbye:
+        return "restart" if on_same_boot else "shutdown"
+    return "crash" if on_same_boot else "power_loss"

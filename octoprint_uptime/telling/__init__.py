@@ -1,0 +1,1 @@
+"""Who is told: web answers, metrics, health check, MQTT."""
