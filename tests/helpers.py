@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Callable, TypeVar
+from pathlib import Path
+from typing import Any, Callable, TypeVar
 
 from accounts import PASSWORD
 from octoprint_server import QUIET_CONFIG, OctoPrintServer, Session
@@ -44,6 +45,25 @@ def recorded(server: OctoPrintServer) -> Session:
         lambda: "not been opened yet" not in admin.get("/plugin/octoprint_uptime/history").text
     )
     return admin
+
+
+def last_end(session: Session) -> dict[str, Any]:
+    """The run before the running one."""
+    response = session.get("/plugin/octoprint_uptime/history")
+    response.raise_for_status()
+    return response.json()["octoprint"][1]
+
+
+def scripted_board(name: str, age: float) -> dict[str, str]:
+    """The environment of a server whose host seems to have booted ``age`` seconds ago."""
+    booted_at = time.clock_gettime(time.CLOCK_BOOTTIME) - age
+    folder = Path(__file__).parent / "server" / "scripted_board"
+    return {"PYTHONPATH": str(folder), "BOOT_ID": name, "BOOTED_AT": str(booted_at)}
+
+
+def boot(server: OctoPrintServer, name: str, age: float) -> None:
+    """The host has booted ``age`` seconds ago; what the server will believe."""
+    server.environment.update(scripted_board(name, age))
 
 
 def metrics(session: Session) -> dict[str, float]:

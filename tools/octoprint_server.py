@@ -101,7 +101,20 @@ class OctoPrintServer:
         return yaml.safe_load(self.config_file.read_text())
 
     def add_admin(self, name: str, password: str) -> None:
-        self._octoprint("user", "add", name, "--password", password, "--admin")
+        self.octoprint("user", "add", name, "--password", password, "--admin")
+
+    def octoprint(self, *arguments: str) -> None:
+        """Run one of OctoPrint's commands on this base folder."""
+        done = subprocess.run(
+            self._command(*arguments),
+            cwd=self.basedir,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(f"OctoPrint {' '.join(arguments)} failed:\n{done.stdout}")
 
     def start(self) -> None:
         with self._output.open("ab") as output:
@@ -176,18 +189,6 @@ class OctoPrintServer:
 
     def _command(self, *arguments: str) -> list[str]:
         return [self.python, "-m", "octoprint", "--basedir", str(self.basedir), *arguments]
-
-    def _octoprint(self, *arguments: str) -> None:
-        done = subprocess.run(
-            self._command(*arguments),
-            cwd=self.basedir,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise RuntimeError(f"OctoPrint {' '.join(arguments)} failed:\n{done.stdout}")
 
 
 class Session:

@@ -51,11 +51,11 @@ def subscriber(port):
     heard = {}
 
     def hear(client, _, message):
-        told = (json.loads(message.payload), message.retain)
+        told = (json.loads(message.payload or "null"), message.retain)
         heard.setdefault(message.topic, []).append(told)
 
     client = Client(CallbackAPIVersion.VERSION2)
-    client.on_connect = lambda *_: client.subscribe("octoPrint/#")
+    client.on_connect = lambda *_: client.subscribe("#")
     client.on_message = hear
     client.connect("127.0.0.1", port)
     client.loop_start()
@@ -116,6 +116,28 @@ def test_a_broker_that_comes_later_is_told_all_the_same(new_printer):
         assert EVENT + "unplanned" not in heard
 
 
+def test_the_message_moves_with_the_base_topic(new_printer):
+    port = free_port()
+    server = new_printer(port, plugins={"mqtt": {"publish": {"baseTopic": ""}}})
+    with broker(port), subscriber(port) as heard:
+        admin = recorded(server)
+        topic = LAST_END.removeprefix("octoPrint/")
+        wait_for(lambda: topic in heard)
+        server.stop(signal.SIGKILL)
+        admin = recorded(server)
+        wait_for(lambda: len(heard[topic]) == 2)
+        ((payload, _),) = heard[topic][1:]
+        # What its settings page does, were it here.
+        change = {"plugins": {"mqtt": {"publish": {"baseTopic": "octoPrint/left/"}}}}
+        admin.post("/api/settings", change).raise_for_status()
+        moved = LAST_END.replace("octoPrint/", "octoPrint/left/")
+        wait_for(lambda: moved in heard)
+        with subscriber(port) as heard_later:
+            wait_for(lambda: moved in heard_later)
+            ends = {name: told for name, told in heard_later.items() if name.endswith("last_end")}
+            assert ends == {moved: [(payload, True)]}
+
+
 def test_home_assistant(new_printer):
     configuration = yaml.safe_load(blocks(PAGE, "yaml")[0])["mqtt"]
     went_down, _ = configuration["binary_sensor"]
@@ -153,7 +175,7 @@ def test_another_plugin_that_fails_costs_nothing(new_server):
         "__plugin_name__ = 'MQTT'\n"
         "__plugin_pythoncompat__ = '>=3.9,<4'\n"
         "__plugin_implementation__ = octoprint.plugin.OctoPrintPlugin()\n"
-        "__plugin_helpers__ = {'mqtt_publish': None}\n"
+        "__plugin_helpers__ = {'mqtt_publish': len}\n"
     )
     admin = recorded(server)
     wait_for(lambda: "OctoPrint-MQTT did not take the last end" in server.log())

@@ -8,13 +8,20 @@ import octoprint.plugin
 from paho.mqtt.client import CallbackAPIVersion, Client
 
 
-class MqttPlugin(octoprint.plugin.EventHandlerPlugin, octoprint.plugin.StartupPlugin):
+class MqttPlugin(
+    octoprint.plugin.EventHandlerPlugin,
+    octoprint.plugin.SettingsPlugin,
+    octoprint.plugin.StartupPlugin,
+):
     def __init__(self):
         super().__init__()
         self.queue = []
         self.client = Client(CallbackAPIVersion.VERSION2)
         self.client.on_connect = self.publish_the_queue
         self.client.reconnect_delay_set(min_delay=1, max_delay=1)
+
+    def get_settings_defaults(self):
+        return {"publish": {"baseTopic": "octoPrint/"}}
 
     def on_startup(self, host, port):
         self.client.connect_async("127.0.0.1", int(os.environ["MQTT_PORT"]))
@@ -30,7 +37,7 @@ class MqttPlugin(octoprint.plugin.EventHandlerPlugin, octoprint.plugin.StartupPl
         self.mqtt_publish(f"octoPrint/event/{event}", message)
 
     def mqtt_publish(self, topic, payload, retained=False, qos=0, allow_queueing=False):
-        message = (topic, json.dumps(payload), qos)
+        message = (topic, payload if isinstance(payload, str) else json.dumps(payload), qos)
         if self.client.is_connected():
             self.client.publish(*message, retain=retained)
         elif allow_queueing:
