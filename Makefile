@@ -3,6 +3,8 @@ SHELL := /bin/bash
 
 OCTOPRINT ?= 1.11.8
 PYTHON ?= python3
+# The Debians that `make fresh` tries.
+SUITES ?= bookworm trixie
 
 # One virtual environment per OctoPrint, made by tools/venv.sh where it is missing or stale.
 VENV := .venv/octoprint-$(OCTOPRINT)
@@ -12,29 +14,38 @@ BIN := $(VENV)/bin
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
-.PHONY: venv venv-develop
-venv:
-	@tools/venv.sh $(VENV) $(PYTHON) $(OCTOPRINT)
+# Chrome does as well, or whatever CHROMIUM names.
+CHROMIUM_PACKAGE = chromium=$(or $(CHROMIUM),$(shell command -v google-chrome || echo chromium))
+
+MAKE_VENV := tools/venv.sh $(VENV) $(PYTHON) $(OCTOPRINT)
+
+.PHONY: venv-develop
 venv-develop:
-	@tools/venv.sh $(VENV) $(PYTHON) $(OCTOPRINT) develop
+	@$(MAKE_VENV) develop
 
 .PHONY: demo
-demo: venv ## Serve an OctoPrint to try the plugin in; OCTOPRINT=2.0.0rc7 takes another version
+demo: ## Serve an OctoPrint to try the plugin in; OCTOPRINT=2.0.0rc7 takes another version
+	@$(MAKE_VENV) ""
 	@$(BIN)/python tools/demo.py
 
 .PHONY: test
-test: venv-develop ## Run all tests: unit, a real server, a real browser
-	@tools/chromium.sh $(BIN)
+test: ## Run all tests: unit, a real server, a real browser
+	@$(MAKE_VENV) develop curl $(CHROMIUM_PACKAGE)
 	@$(BIN)/python -m pytest
+
+.PHONY: fresh
+fresh: ## Run the demo and the tests in bare Debians; needs root
+	@tools/debian.sh mmdebstrap
+	@$(PYTHON) tools/fresh.py $(SUITES)
 
 .PHONY: farm-test
 farm-test: venv-develop ## Run a small farm: three servers, a real Prometheus, a real MQTT broker
-	@tools/debian.sh prometheus mosquitto
+	@tools/debian.sh --services prometheus mosquitto
 	@$(BIN)/python -m pytest tests/farm
 
 .PHONY: matrix
-matrix: venv-develop ## Run unit, server and a few browser tests on every supported OctoPrint
-	@tools/chromium.sh $(BIN)
+matrix: ## Run unit, server and a few browser tests on every supported OctoPrint
+	@$(MAKE_VENV) develop curl $(CHROMIUM_PACKAGE)
 	@$(BIN)/nox $(if $(SESSIONS),--sessions $(SESSIONS))
 
 .PHONY: lint
@@ -53,7 +64,7 @@ bench: venv-develop ## Measure what the plugin costs a real server; needs wrk
 
 .PHONY: farm-scale
 farm-scale: venv-develop ## Measure what 1,000 printers cost a Prometheus
-	@tools/debian.sh prometheus
+	@tools/debian.sh --services prometheus
 	@$(BIN)/python tools/farm_scale.py
 
 .PHONY: soak
@@ -65,8 +76,8 @@ release: venv-develop ## Build sdist and wheel of a clean tree, check them, try 
 	@$(BIN)/python tools/release.py
 
 .PHONY: screenshots
-screenshots: venv-develop ## Take the pictures in docs/ anew
-	@tools/chromium.sh $(BIN)
+screenshots: ## Take the pictures in docs/ anew
+	@$(MAKE_VENV) develop $(CHROMIUM_PACKAGE)
 	@$(BIN)/python tools/screenshots.py
 
 .PHONY: translations

@@ -13,7 +13,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 def launch(playwright: Playwright) -> Browser:
-    """The one ``CHROMIUM`` names, the system's, else Playwright's own."""
+    """The one ``CHROMIUM`` names, else the system's Chromium or Chrome."""
     path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     return playwright.chromium.launch(executable_path=path, args=FLAGS)
 
