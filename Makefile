@@ -43,6 +43,11 @@ farm-test: venv-develop ## Run a small farm: three servers, a real Prometheus, a
 	@tools/debian.sh --services prometheus mosquitto
 	@$(BIN)/python -m pytest tests/farm
 
+.PHONY: browsers
+browsers: ## Run the page's most important tests in WebKit and Firefox
+	@$(MAKE_VENV) develop webkit2gtk-driver=WebKitWebDriver xvfb=Xvfb firefox-esr
+	@$(BIN)/python -m pytest tests/browsers
+
 .PHONY: matrix
 matrix: ## Run unit, server and a few browser tests on every supported OctoPrint
 	@$(MAKE_VENV) develop curl $(CHROMIUM_PACKAGE)
