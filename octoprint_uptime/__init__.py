@@ -112,7 +112,10 @@ class OctoPrintUptimePlugin(
             "css": ["css/octoprint_uptime.css"],
             "js": [
                 "js/uptime_widget.js",
+                "js/uptime_ends.js",
+                "js/uptime_days.js",
                 "js/uptime_history.js",
+                "js/uptime_notice.js",
                 "js/uptime_settings.js",
                 "js/uptime_health.js",
             ],

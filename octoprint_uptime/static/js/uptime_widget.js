@@ -100,7 +100,7 @@ $(function () {
                     answer.wallAheadMs -
                     answer.body[`${prefix}seconds`] * 1000;
                 return _.sprintf(gettext("since %(time)s"), {
-                    time: dateFormat.format(new Date(startedAt))
+                    time: self.dateAndTime.format(new Date(startedAt))
                 });
             });
             clock.chosen = ko.pureComputed(() => self.chosenClocks().includes(clock));
@@ -120,7 +120,7 @@ $(function () {
         //~~ how it is shown
 
         self.locale = readersLocale();
-        const dateFormat = new Intl.DateTimeFormat(self.locale, {
+        self.dateAndTime = new Intl.DateTimeFormat(self.locale, {
             dateStyle: "medium",
             timeStyle: "short"
         });

@@ -1,0 +1,86 @@
+$(function () {
+    "use strict";
+
+    const client = OctoPrint.plugins.octoprint_uptime;
+
+    // The notice of what went down by itself, until someone puts it away.
+    function UptimeNoticeViewModel(parameters) {
+        const self = this;
+
+        const uptime = parameters[0];
+        const ends = parameters[1];
+        const history = parameters[2];
+
+        const capitalized = (text) => text.charAt(0).toLocaleUpperCase() + text.slice(1);
+
+        let notice;
+
+        const showNotice = (end) => {
+            const lines = [
+                capitalized(ends.sentence(gettext("%(when)s, %(downtime)s."), end)),
+                end.interrupted_print &&
+                    _.sprintf(gettext("The print of %(file)s was interrupted."), {
+                        file: end.interrupted_print
+                    }),
+                end.undervoltage &&
+                    gettext("Undervoltage had been seen: check the power supply.")
+            ];
+            const text = _.compact(lines).map(_.escape).join("<br>");
+            if (notice) {
+                notice.update({text});
+                return;
+            }
+            const button = (label, click) => ({text: label, click});
+            notice = new PNotify({
+                title: _.escape(ends.text(end.end)),
+                text,
+                type: "error",
+                hide: false,
+                addclass: "octoprint_uptime_notice",
+                confirm: {
+                    confirm: true,
+                    buttons: [
+                        button(gettext("History"), history.show),
+                        button(gettext("Got it"), () => client.acknowledge())
+                    ]
+                },
+                buttons: {closer: false, sticker: false}
+            });
+        };
+
+        const removeNotice = () => {
+            if (notice) notice.remove();
+            notice = undefined;
+        };
+
+        // As text, so that an answer that says the same changes nothing.
+        const unacknowledged = ko.pureComputed(() => {
+            const answer = uptime.answer();
+            return JSON.stringify((answer && answer.body.unacknowledged_end) || null);
+        });
+
+        const tellUnacknowledged = () => {
+            const end = JSON.parse(unacknowledged());
+            // On a narrow page the notice would cover the dialog and the panel.
+            if (end && !history.dialogOpen() && !uptime.panelOpen()) showNotice(end);
+            else removeNotice();
+        };
+
+        self.onStartupComplete = () => {
+            unacknowledged.subscribe(tellUnacknowledged);
+            uptime.panelOpen.subscribe(tellUnacknowledged);
+            history.dialogOpen.subscribe(tellUnacknowledged);
+        };
+    }
+
+    OCTOPRINT_VIEWMODELS.push({
+        construct: UptimeNoticeViewModel,
+        name: "octoPrintUptimeNoticeViewModel",
+        dependencies: [
+            "octoPrintUptimeViewModel",
+            "octoPrintUptimeEndsViewModel",
+            "octoPrintUptimeHistoryViewModel"
+        ],
+        elements: []
+    });
+});
