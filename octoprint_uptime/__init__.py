@@ -325,7 +325,7 @@ class OctoPrintUptimePlugin(
                 "type": "navbar",
                 "classes": ["dropdown"],
                 "data_bind": "visible: visible, "
-                "css: {octoprint_uptime_gone: !reachable(), octoprint_uptime_aside: aside}, "
+                "css: {octoprint_uptime_aside: aside}, "
                 "event: {keydown: handleKey, focusout: closeOnLeaving}, keydownBubble: false",
             },
             {"type": "settings", "name": gettext("Uptime"), "custom_bindings": True},

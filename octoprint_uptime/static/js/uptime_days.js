@@ -97,9 +97,10 @@ $(function () {
             const days = daysOf(entries, count, now);
             const strip = {name, icon};
 
-            strip.bars = days.map((date) => ({
+            strip.bars = days.map((date, number) => ({
                 css: `octoprint_uptime_day_${STATES[date.state]}`,
-                story: storyOf(date)
+                story: storyOf(date),
+                chosen: ko.pureComputed(() => strip.chosen() === number)
             }));
             strip.availability = share === undefined ? "" : availability(share);
             const daysWith = (state) =>
@@ -123,12 +124,29 @@ $(function () {
             strip.story = ko.pureComputed(() =>
                 strip.chosen() === undefined ? "" : strip.bars[strip.chosen()].story
             );
-            strip.choose = (bar) => strip.chosen(strip.bars.indexOf(bar));
-            strip.handleKey = (viewModel, event) => {
-                const step = {ArrowLeft: -1, ArrowRight: 1}[event.key];
-                if (step === undefined) return true;
+            strip.isFirst = ko.pureComputed(() => strip.chosen() === 0);
+            strip.isLast = ko.pureComputed(() => strip.chosen() === count - 1);
+
+            const chooseNearest = (number) =>
+                strip.chosen(Math.min(Math.max(number, 0), count - 1));
+            const step = (by) => {
                 const from = strip.chosen() === undefined ? count : strip.chosen();
-                strip.chosen(Math.min(Math.max(from + step, 0), count - 1));
+                chooseNearest(from + by);
+            };
+            strip.previous = () => step(-1);
+            strip.next = () => step(1);
+            // Of the whole row: a bar may be but a line.
+            strip.choose = (viewModel, event) => {
+                const row = event.currentTarget.getBoundingClientRect();
+                const share = (event.clientX - row.left) / row.width;
+                chooseNearest(Math.floor(share * count));
+            };
+            strip.handleKey = (viewModel, event) => {
+                const move = {ArrowLeft: strip.previous, ArrowRight: strip.next}[
+                    event.key
+                ];
+                if (!move) return true;
+                move();
             };
             return strip;
         };

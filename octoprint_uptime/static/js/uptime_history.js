@@ -178,7 +178,11 @@ $(function () {
 
         self.load = () => ask(daysKept()).done(self.answer);
 
-        self.show = () => {
+        let giveFocusBack;
+
+        /** Open the dialog; once it is closed, the focus is where ``giveBack`` puts it. */
+        self.open = (giveBack) => {
+            giveFocusBack = giveBack;
             self.uptime.closePanel();
             self.cause("");
             self.load().always(() => {
@@ -186,6 +190,8 @@ $(function () {
                 dialog.modal({minHeight: height, maxHeight: height});
             });
         };
+
+        self.show = () => self.open(self.uptime.focusToggle);
 
         /** Show more rows as the end of those shown comes near. */
         const watchEndOfRows = (end) => {
@@ -198,13 +204,14 @@ $(function () {
             observer.observe(end);
         };
 
-        self.clear = () =>
+        self.clear = (viewModel, {currentTarget}) =>
             showConfirmationDialog({
                 message: gettext(
                     "This forgets every end that is listed here, for everyone and for good."
                 ),
                 proceed: gettext("Clear"),
-                onproceed: () => client.clearHistory().done(self.load)
+                onproceed: () => client.clearHistory().done(self.load),
+                onclose: () => $(currentTarget).trigger("focus")
             });
 
         //~~ OctoPrint's callbacks
@@ -219,6 +226,7 @@ $(function () {
                 if (open) self.loadRecent();
             });
             dialog.on("shown hidden", () => self.dialogOpen(dialog.is(":visible")));
+            dialog.on("hidden", () => giveFocusBack());
         };
 
         self.onDataUpdaterPluginMessage = (plugin) => {

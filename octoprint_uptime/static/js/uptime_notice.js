@@ -25,14 +25,17 @@ $(function () {
                 end.undervoltage &&
                     gettext("Undervoltage had been seen: check the power supply.")
             ];
-            const text = _.compact(lines).map(_.escape).join("<br>");
+            // PNotify makes of a title a heading, of a level that the page has no place for.
+            const text = $("<div>")
+                .append($("<strong>").text(ends.text(end.end)))
+                .append(_.compact(lines).map((line) => $("<div>").text(line)))
+                .html();
             if (notice) {
                 notice.update({text});
                 return;
             }
             const button = (label, click) => ({text: label, click});
             notice = new PNotify({
-                title: _.escape(ends.text(end.end)),
                 text,
                 type: "error",
                 hide: false,
@@ -40,12 +43,17 @@ $(function () {
                 confirm: {
                     confirm: true,
                     buttons: [
-                        button(gettext("History"), history.show),
+                        button(gettext("History"), () => history.open(giveFocusBack)),
                         button(gettext("Got it"), () => client.acknowledge())
                     ]
                 },
                 buttons: {closer: false, sticker: false}
             });
+        };
+
+        const giveFocusBack = () => {
+            if (notice) notice.get().find("button").first().trigger("focus");
+            else uptime.focusToggle();
         };
 
         const removeNotice = () => {
