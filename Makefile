@@ -18,12 +18,16 @@ venv:
 venv-develop:
 	@tools/venv.sh $(VENV) $(PYTHON) $(OCTOPRINT) develop
 
+node_modules: package-lock.json | venv-develop
+	@PATH="$(abspath $(BIN)):$$PATH"; npm ci --no-audit --no-fund --loglevel error >/dev/null
+	@touch $@
+
 .PHONY: demo
 demo: venv ## Serve an OctoPrint to try the plugin in; OCTOPRINT=2.0.0rc7 takes another version
 	@$(BIN)/python tools/demo.py
 
 .PHONY: test
-test: venv-develop ## Run all tests: unit, a real server, a real browser
+test: venv-develop node_modules ## Run all tests: unit, a real server, a real browser
 	@tools/chromium.sh $(BIN)
 	@$(BIN)/python -m pytest
 
@@ -38,13 +42,12 @@ matrix: venv-develop ## Run unit, server and a few browser tests on every suppor
 	@$(BIN)/nox $(if $(SESSIONS),--sessions $(SESSIONS))
 
 .PHONY: lint
-lint: venv-develop ## Check style and types
+lint: venv-develop node_modules ## Check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/djlint --quiet --lint --extension jinja2 octoprint_uptime/templates
-	@PATH="$(abspath $(BIN)):$$PATH"; npm ci --no-audit --no-fund --loglevel error >/dev/null \
-		&& npx eslint octoprint_uptime/static \
+	@PATH="$(abspath $(BIN)):$$PATH"; npx eslint octoprint_uptime/static \
 		&& npx prettier --log-level warn --check octoprint_uptime/static eslint.config.js
 
 .PHONY: bench

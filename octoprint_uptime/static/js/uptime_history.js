@@ -210,9 +210,8 @@ $(function () {
                     "This forgets every end that is listed here, for everyone and for good."
                 ),
                 proceed: gettext("Clear"),
-                onproceed: () => client.clearHistory().done(self.load),
-                onclose: () => $(currentTarget).trigger("focus")
-            });
+                onproceed: () => client.clearHistory().done(self.load)
+            }).on("destroyed", () => $(currentTarget).trigger("focus"));
 
         //~~ OctoPrint's callbacks
 
