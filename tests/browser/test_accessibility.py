@@ -268,6 +268,17 @@ class TestEyes:
             element.locator("a:visible, button:visible, input:visible").last.click(trial=True)
 
 
+    def test_the_notice_covers_nothing_that_is_open(self, new_tab):
+        tab = new_tab(viewport={"width": 375, "height": 800}).open().shown()
+        notice_shown = notice(tab)
+        settings(tab)
+        expect(notice_shown).to_have_count(0)
+        tab.page.locator("#settings_dialog .modal-header .close").click()
+        notice(tab)
+        dialog(tab)
+        expect(notice_shown).to_have_count(0)
+
+
 class TestFingers:
     @pytest.mark.parametrize("part", PARTS)
     def test_no_target_is_smaller_than_24_px(self, new_tab, part):

@@ -13,6 +13,7 @@ $(function () {
 
         const capitalized = (text) => text.charAt(0).toLocaleUpperCase() + text.slice(1);
 
+        const settingsOpen = ko.observable(false);
         let notice;
 
         const showNotice = (end) => {
@@ -69,16 +70,23 @@ $(function () {
 
         const tellUnacknowledged = () => {
             const end = JSON.parse(unacknowledged());
-            // On a narrow page the notice would cover the dialog and the panel.
-            if (end && !history.dialogOpen() && !uptime.panelOpen()) showNotice(end);
+            // On a narrow page the notice would cover what is open.
+            const covers = history.dialogOpen() || uptime.panelOpen() || settingsOpen();
+            if (end && !covers) showNotice(end);
             else removeNotice();
         };
+
+        //~~ OctoPrint's callbacks
 
         self.onStartupComplete = () => {
             unacknowledged.subscribe(tellUnacknowledged);
             uptime.panelOpen.subscribe(tellUnacknowledged);
             history.dialogOpen.subscribe(tellUnacknowledged);
+            settingsOpen.subscribe(tellUnacknowledged);
         };
+
+        self.onSettingsShown = () => settingsOpen(true);
+        self.onSettingsHidden = () => settingsOpen(false);
     }
 
     OCTOPRINT_VIEWMODELS.push({
