@@ -267,7 +267,6 @@ class TestEyes:
             assert inside(element, half["width"]), part
             element.locator("a:visible, button:visible, input:visible").last.click(trial=True)
 
-
     def test_the_notice_covers_nothing_that_is_open(self, new_tab):
         tab = new_tab(viewport={"width": 375, "height": 800}).open().shown()
         notice_shown = notice(tab)
