@@ -1,5 +1,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
+# Environments are made one after the other.
+.NOTPARALLEL:
 
 OCTOPRINT ?= 1.11.8
 PYTHON ?= python3
@@ -19,9 +21,15 @@ CHROMIUM_PACKAGE = chromium=$(or $(CHROMIUM),$(shell command -v google-chrome ||
 
 MAKE_VENV := tools/venv.sh $(VENV) $(PYTHON) $(OCTOPRINT)
 
-.PHONY: venv-develop
+.PHONY: venv-develop test-environment
 venv-develop:
 	@$(MAKE_VENV) develop
+test-environment:
+	@$(MAKE_VENV) develop curl $(CHROMIUM_PACKAGE)
+
+node_modules: package-lock.json | venv-develop
+	@PATH="$(abspath $(BIN)):$$PATH"; npm ci --no-audit --no-fund --loglevel error >/dev/null
+	@touch $@
 
 .PHONY: demo
 demo: ## Serve an OctoPrint to try the plugin in; OCTOPRINT=2.0.0rc7 takes another version
@@ -29,8 +37,7 @@ demo: ## Serve an OctoPrint to try the plugin in; OCTOPRINT=2.0.0rc7 takes anoth
 	@$(BIN)/python tools/demo.py
 
 .PHONY: test
-test: ## Run all tests: unit, a real server, a real browser
-	@$(MAKE_VENV) develop curl $(CHROMIUM_PACKAGE)
+test: test-environment node_modules ## Run all tests: unit, a real server, a real browser
 	@$(BIN)/python -m pytest
 
 .PHONY: fresh
@@ -49,18 +56,16 @@ browsers: ## Run the page's most important tests in WebKit and Firefox
 	@$(BIN)/python -m pytest tests/browsers
 
 .PHONY: matrix
-matrix: ## Run unit, server and a few browser tests on every supported OctoPrint
-	@$(MAKE_VENV) develop curl $(CHROMIUM_PACKAGE)
+matrix: test-environment ## Run unit, server and a few browser tests on every supported OctoPrint
 	@$(BIN)/nox $(if $(SESSIONS),--sessions $(SESSIONS))
 
 .PHONY: lint
-lint: venv-develop ## Check style and types
+lint: venv-develop node_modules ## Check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/djlint --quiet --lint --extension jinja2 octoprint_uptime/templates
-	@PATH="$(abspath $(BIN)):$$PATH"; npm ci --no-audit --no-fund --loglevel error >/dev/null \
-		&& npx eslint octoprint_uptime/static \
+	@PATH="$(abspath $(BIN)):$$PATH"; npx eslint octoprint_uptime/static \
 		&& npx prettier --log-level warn --check octoprint_uptime/static eslint.config.js
 
 .PHONY: bench

@@ -112,7 +112,10 @@ class OctoPrintUptimePlugin(
             "css": ["css/octoprint_uptime.css"],
             "js": [
                 "js/uptime_widget.js",
+                "js/uptime_ends.js",
+                "js/uptime_days.js",
                 "js/uptime_history.js",
+                "js/uptime_notice.js",
                 "js/uptime_settings.js",
                 "js/uptime_health.js",
             ],
@@ -322,7 +325,7 @@ class OctoPrintUptimePlugin(
                 "type": "navbar",
                 "classes": ["dropdown"],
                 "data_bind": "visible: visible, "
-                "css: {octoprint_uptime_gone: !reachable(), octoprint_uptime_aside: aside}, "
+                "css: {octoprint_uptime_aside: aside}, "
                 "event: {keydown: handleKey, focusout: closeOnLeaving}, keydownBubble: false",
             },
             {"type": "settings", "name": gettext("Uptime"), "custom_bindings": True},

@@ -135,6 +135,14 @@ class TestPanel:
         expect(panel).to_contain_text("100% in 30 days")
         expect(panel).to_contain_text("Nothing went down by itself.")
 
+    def test_a_restored_backup_is_no_outage(self, told):
+        restored = run(end="restored", downtime_seconds=None)
+        panel = told(history([RUNNING, restored])).open_panel()
+        expect(panel).to_contain_text("Nothing went down by itself.")
+        today = panel.locator(".octoprint_uptime_bars > i").last
+        expect(today).to_have_class("octoprint_uptime_day_planned")
+        expect(today).to_have_attribute("title", re.compile("15:58 Restored from a backup$"))
+
     def test_a_day_is_told_by_keyboard_too(self, told):
         tab = told(history([RUNNING, run(interrupted_print="x.gcode")]))
         panel = tab.open_panel()
@@ -168,6 +176,7 @@ class TestDialog:
             run(started_at=None, ended_at=None, downtime_seconds=None, end="crash", seconds=59),
             run(ended_at=NOON - 2 * DAY, end="restart", end_exact=True, downtime_seconds=20),
             run(ended_at=NOON - 4 * DAY, end="shutdown", end_exact=True, downtime_seconds=7200),
+            run(ended_at=NOON - 6 * DAY, end="restored", downtime_seconds=None),
         ]
         connections = [
             {**RUNNING, "port": "VIRTUAL"},
@@ -180,7 +189,7 @@ class TestDialog:
         tab = told(history(runs, printer=connections))
         dialog = open_history(tab)
         rows = dialog.locator("tbody tr")
-        expect(rows).to_have_count(6)
+        expect(rows).to_have_count(7)
         cells = [
             [" ".join(cell.split()) for cell in row.locator("td").all_inner_texts()]
             for row in rows.all()
@@ -198,6 +207,7 @@ class TestDialog:
             ],
             ["Host shut down in order", "17 Sept 2026, 16:13", "23h 45m", "2h 0m", ""],
             ["Printer disconnected", "16 Sept 2026, 16:13", "23h 45m", "–", "/dev/ttyUSB0"],
+            ["Restored from a backup", "15 Sept 2026, 16:13 ± 60 s", "23h 45m", "–", ""],
         ]
         assert dialog.locator("img").count() == 0
 

@@ -37,6 +37,7 @@ $(function () {
         self.now = ko.observable(performance.now());
         self.narrowing = ko.observable(AS_CHOSEN);
         self.panelOpen = ko.observable(false);
+        self.focused = ko.observable(false);
         // Sets itself.
         self.history = ko.observable(undefined);
         self.tooltip = ko.observable("");
@@ -100,7 +101,7 @@ $(function () {
                     answer.wallAheadMs -
                     answer.body[`${prefix}seconds`] * 1000;
                 return _.sprintf(gettext("since %(time)s"), {
-                    time: dateFormat.format(new Date(startedAt))
+                    time: self.dateAndTime.format(new Date(startedAt))
                 });
             });
             clock.chosen = ko.pureComputed(() => self.chosenClocks().includes(clock));
@@ -120,7 +121,7 @@ $(function () {
         //~~ how it is shown
 
         self.locale = readersLocale();
-        const dateFormat = new Intl.DateTimeFormat(self.locale, {
+        self.dateAndTime = new Intl.DateTimeFormat(self.locale, {
             dateStyle: "medium",
             timeStyle: "short"
         });
@@ -158,9 +159,25 @@ $(function () {
             return (self.answer() && self.answer().body.error) || "";
         });
         self.expanded = ko.pureComputed(() => String(self.panelOpen()));
-        self.label = ko.pureComputed(() =>
-            self.reachable() ? gettext("Uptime") : gettext("Uptime: offline")
+        const textsShown = ko.pureComputed(() =>
+            self.clocksShown()
+                ? self.clocks
+                      .filter((clock) => clock.chosen() && !clock.waiting())
+                      .map((clock) => clock.text())
+                      .join(" ")
+                : ""
         );
+        // Names what is to be seen, except for the seconds that pass while it has the focus:
+        // there a name that changes is read out.
+        self.label = ko.pureComputed(() => {
+            if (!self.reachable()) return gettext("Uptime: offline");
+            const shown = self.focused() ? textsShown.peek() : textsShown();
+            if (!shown) return gettext("Uptime");
+            return _.sprintf(gettext("%(name)s: %(uptime)s"), {
+                name: gettext("Uptime"),
+                uptime: shown
+            });
+        });
 
         // Made when asked for: one that changes each second is read out each second.
         self.describe = () => {
@@ -173,6 +190,15 @@ $(function () {
                   )
                 : [];
             self.tooltip(lines.concat(self.problem() || []).join("\n"));
+            return true;
+        };
+
+        self.takeFocus = () => {
+            self.focused(true);
+            return self.describe();
+        };
+        self.loseFocus = () => {
+            self.focused(false);
             return true;
         };
 
@@ -289,6 +315,8 @@ $(function () {
 
         self.keepOpen = () => true;
 
+        self.focusToggle = () => $(".dropdown-toggle", element).trigger("focus");
+
         self.closePanel = () => $(element).removeClass("open");
 
         self.closeOnLeaving = (viewModel, event) => {
@@ -299,19 +327,22 @@ $(function () {
 
         // In place of Bootstrap's, whose Escape opens what is closed and which knows no Space.
         self.handleKey = (viewModel, event) => {
-            const toggle = $(".dropdown-toggle", element);
+            const onToggle = $(event.target).is(".dropdown-toggle");
             if (event.key === "Escape") {
                 self.closePanel();
-                toggle.trigger("focus");
-            } else if (event.key === " " && toggle.is(event.target)) {
-                toggle.trigger("click");
+                self.focusToggle();
+            } else if (event.key === " " && onToggle) {
+                $(event.target).trigger("click");
             } else {
                 return true;
             }
         };
 
+        let settingsShownFromHere = false;
+
         self.showSettings = () => {
             self.closePanel();
+            settingsShownFromHere = true;
             self.settingsViewModel.show("settings_plugin_octoprint_uptime");
         };
 
@@ -356,6 +387,11 @@ $(function () {
         // OctoPrint tells browsers of an event before it tells plugins: theirs is the word.
         self.onDataUpdaterPluginMessage = (plugin) => {
             if (plugin === "octoprint_uptime") self.refresh();
+        };
+
+        self.onSettingsHidden = () => {
+            if (settingsShownFromHere) self.focusToggle();
+            settingsShownFromHere = false;
         };
 
         self.onEventSettingsUpdated = () => {
