@@ -272,7 +272,7 @@ class TestEyes:
         notice_shown = notice(tab)
         settings(tab)
         expect(notice_shown).to_have_count(0)
-        tab.page.locator("#settings_dialog .modal-header .close").click()
+        tab.page.locator("[data-test-id=settings-close-x]").click()
         notice(tab)
         dialog(tab)
         expect(notice_shown).to_have_count(0)
