@@ -56,11 +56,6 @@ FOCUSED = """() => {
     };
 }"""
 
-FOCUSABLE = """root => [...root.querySelectorAll("a[href], button, input, select, [tabindex]")]
-    .filter(element => element.tabIndex >= 0 && !element.disabled)
-    .filter(element => element.type !== "radio" || element.checked)
-    .filter(element => element.checkVisibility({visibilityProperty: true})).length"""
-
 # Where the targets are: of a checkbox or a radio button its label, which is as good to press.
 TOO_SMALL = """root => [...root.querySelectorAll("a, button, input, select, [tabindex='0']")]
     .filter(element => element.checkVisibility({visibilityProperty: true}))
@@ -272,7 +267,7 @@ class TestEyes:
         notice_shown = notice(tab)
         settings(tab)
         expect(notice_shown).to_have_count(0)
-        tab.page.locator("#settings_dialog .modal-header .close").click()
+        tab.page.locator("[data-test-id=settings-close-x]").click()
         notice(tab)
         dialog(tab)
         expect(notice_shown).to_have_count(0)
