@@ -52,7 +52,7 @@ farm-test: venv-develop ## Run a small farm: three servers, a real Prometheus, a
 
 .PHONY: browsers
 browsers: ## Run the page's most important tests in WebKit and Firefox
-	@$(MAKE_VENV) develop webkit2gtk-driver=WebKitWebDriver xvfb=Xvfb firefox-esr
+	@$(MAKE_VENV) develop,browsers webkit2gtk-driver=WebKitWebDriver xvfb=Xvfb firefox-esr
 	@$(BIN)/python -m pytest tests/browsers
 
 .PHONY: matrix
@@ -66,6 +66,7 @@ lint: venv-develop node_modules ## Check style and types
 	@$(BIN)/mypy
 	@$(BIN)/djlint --quiet --lint --extension jinja2 octoprint_uptime/templates
 	@PATH="$(abspath $(BIN)):$$PATH"; npx eslint octoprint_uptime/static \
+		&& npx stylelint "octoprint_uptime/static/**/*.css" \
 		&& npx prettier --log-level warn --check octoprint_uptime/static eslint.config.js
 
 .PHONY: bench

@@ -1,4 +1,5 @@
 import js from "@eslint/js";
+import compat from "eslint-plugin-compat";
 import globals from "globals";
 
 const octoprint = {
@@ -17,10 +18,12 @@ const octoprint = {
 
 export default [
     js.configs.recommended,
+    // The browsers are listed in package.json; the language is what all of them speak.
+    compat.configs["flat/recommended"],
     {
         files: ["octoprint_uptime/static/**/*.js"],
         languageOptions: {
-            ecmaVersion: 2020,
+            ecmaVersion: 2018,
             sourceType: "script",
             globals: {...globals.browser, ...octoprint}
         },

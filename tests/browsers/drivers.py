@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import importlib.util
 import itertools
 import json
+import os
 import re
 import subprocess
+import sys
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import requests
 import websocket
 from helpers import wait_for
+from octoprint_server import free_port
 from selenium.webdriver import WebKitGTK
 from selenium.webdriver.webkitgtk.options import Options
 from selenium.webdriver.webkitgtk.service import Service
@@ -27,10 +34,10 @@ CAN_BE_HIT = """selector => {
     if (!element) return false;
     element.scrollIntoView({block: "center"});
     const {x, y, width, height} = element.getBoundingClientRect();
-    const moving = document.getAnimations().some(
-        ({playState, effect}) => playState === "running" && effect.target.contains(element));
+    const before = window.lastPlace;
+    window.lastPlace = JSON.stringify([selector, x, y]);
     const hit = document.elementFromPoint(x + width / 2, y + height / 2);
-    return !moving && element.contains(hit);
+    return before === window.lastPlace && element.contains(hit);
 }"""
 
 
@@ -63,6 +70,7 @@ class Browser(ABC):
         try:
             wait_for(lambda: self.evaluate(CAN_BE_HIT, selector))
         except TimeoutError:
+            print("DBG", self.evaluate("""selector => { const e=document.querySelector(selector); const {x, y, width, height} = e.getBoundingClientRect(); const h=document.elementFromPoint(x + width / 2, y + height / 2); return [x,y,width,height, innerHeight, h && h.outerHTML.slice(0,300), window.lastPlace]}""", selector))
             raise AssertionError(f"{selector} cannot be clicked") from None
         self._press(selector)
 
@@ -115,14 +123,33 @@ class WebKit(Browser):
         self._driver.switch_to.active_element.send_keys(text)
 
 
+class JsonSocket:
+    """Numbered questions and their answers; what is told between them is left alone."""
+
+    def __init__(self, address: str) -> None:
+        self._socket = websocket.create_connection(
+            address, timeout=TIMEOUT_SECONDS, suppress_origin=True
+        )
+        self._numbers = itertools.count(1)
+
+    def ask(self, method: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        number = next(self._numbers)
+        self._socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
+        while True:
+            answer = json.loads(self._socket.recv())
+            if answer.get("id") == number:
+                return answer
+
+    def wait_for(self, event: str) -> None:
+        while json.loads(self._socket.recv()).get("method") != event:
+            pass
+
+
 class Firefox(Browser):
     """Firefox over WebDriver BiDi, the protocol that it speaks without a driver."""
 
     def __init__(self, address: str) -> None:
-        self._socket = websocket.create_connection(
-            f"{address}/session", timeout=TIMEOUT_SECONDS, suppress_origin=True
-        )
-        self._numbers = itertools.count(1)
+        self._socket = JsonSocket(f"{address}/session")
         self._call("session.new", capabilities={})
         (window,) = self._call("browsingContext.getTree")["contexts"]
         self._window = window["context"]
@@ -130,15 +157,10 @@ class Firefox(Browser):
         self._call("browsingContext.setViewport", context=self._window, viewport=viewport)
 
     def _call(self, method: str, **parameters: Any) -> Any:
-        number = next(self._numbers)
-        self._socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
-        while True:
-            answer = json.loads(self._socket.recv())
-            if answer.get("id") != number:
-                continue
-            if answer["type"] == "error":
-                raise RuntimeError(f"{method}: {answer['error']}, {answer['message']}")
-            return answer["result"]
+        answer = self._socket.ask(method, parameters)
+        if answer["type"] == "error":
+            raise RuntimeError(f"{method}: {answer['error']}, {answer['message']}")
+        return answer["result"]
 
     def _evaluate(self, expression: str) -> Any:
         answer = self._call(
@@ -174,6 +196,46 @@ class Firefox(Browser):
     def _type(self, text: str) -> None:
         keys = [{"type": kind, "value": key} for key in text for kind in ("keyDown", "keyUp")]
         self._act("key", *keys)
+
+
+class OldChromium(Browser):
+    """A Chromium of 2018, over its DevTools protocol."""
+
+    def __init__(self, address: str) -> None:
+        self._socket = JsonSocket(address)
+        self._call("Page.enable")
+
+    def _call(self, method: str, **parameters: Any) -> Any:
+        answer = self._socket.ask(method, parameters)
+        if "error" in answer:
+            raise RuntimeError(f"{method}: {answer['error']['message']}")
+        return answer["result"]
+
+    def go(self, url: str) -> None:
+        self._call("Page.navigate", url=url)
+        self._socket.wait_for("Page.loadEventFired")
+
+    def _value(self, expression: str) -> str | None:
+        answer = self._call("Runtime.evaluate", expression=expression, returnByValue=True)
+        if "exceptionDetails" in answer:
+            raise RuntimeError(answer["exceptionDetails"]["exception"]["description"])
+        return answer["result"].get("value")
+
+    def _press(self, selector: str) -> None:
+        middle = self.evaluate(
+            """selector => {
+                const {x, y, width, height} =
+                    document.querySelector(selector).getBoundingClientRect();
+                return {x: x + width / 2, y: y + height / 2};
+            }""",
+            selector,
+        )
+        for kind in ("mousePressed", "mouseReleased"):
+            self._call("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **middle)
+
+    def _type(self, text: str) -> None:
+        for character in text:
+            self._call("Input.dispatchKeyEvent", type="keyDown", text=character)
 
 
 @contextlib.contextmanager
@@ -217,3 +279,27 @@ def firefox() -> Iterator[Firefox]:
                 yield Firefox(address[1])
                 return
         raise RuntimeError("Firefox ended by itself.")
+
+
+@contextlib.contextmanager
+def old_chromium() -> Iterator[OldChromium]:
+    """Qt's browser; raises FileNotFoundError without PyQtWebEngine."""
+    if importlib.util.find_spec("PyQt5.QtWebEngineWidgets") is None:
+        raise FileNotFoundError(errno.ENOENT, "not installed", "PyQtWebEngine")
+    port = free_port()
+    settings = {"QTWEBENGINE_REMOTE_DEBUGGING": str(port), "QTWEBENGINE_DISABLE_SANDBOX": "1"}
+    window = Path(__file__).with_name("qt_window.py")
+    with process(
+        *(sys.executable, str(window), str(WIDTH), str(HEIGHT)),
+        env={**os.environ, "QT_QPA_PLATFORM": "offscreen", **settings},
+        stderr=subprocess.DEVNULL,
+    ):
+        (target,) = wait_for(lambda: debugger_targets(port))
+        yield OldChromium(target["webSocketDebuggerUrl"])
+
+
+def debugger_targets(port: int) -> list[dict[str, Any]]:
+    try:
+        return requests.get(f"http://127.0.0.1:{port}/json", timeout=5).json()
+    except requests.ConnectionError:
+        return []

@@ -25,7 +25,10 @@ SHOWN_CLOCKS = f"""() => [...document.querySelectorAll("{WIDGET} .octoprint_upti
     .filter(element => element.offsetParent).map(element => element.innerText)"""
 
 
-@pytest.fixture(scope="module", params=[drivers.webkit, drivers.firefox], ids=lambda b: b.__name__)
+BROWSERS = [drivers.webkit, drivers.firefox, drivers.old_chromium]
+
+
+@pytest.fixture(scope="module", params=BROWSERS, ids=lambda browser: browser.__name__)
 def browser(request):
     try:
         with request.param() as browser:
@@ -59,7 +62,9 @@ def page(browser, server):
     browser.click("#login-remember")
     browser.click("#login-button")
     wait_for(
-        lambda: browser.evaluate("() => Boolean(window.OctoPrint?.coreui?.startedUp)"),
+        lambda: browser.evaluate(
+            "() => Boolean(((window.OctoPrint || {}).coreui || {}).startedUp)"
+        ),
         timeout_seconds=drivers.TIMEOUT_SECONDS,
     )
     browser.evaluate(WATCH)

@@ -122,8 +122,11 @@ $(function () {
 
         self.locale = readersLocale();
         self.dateAndTime = new Intl.DateTimeFormat(self.locale, {
-            dateStyle: "medium",
-            timeStyle: "short"
+            year: "numeric",
+            month: "short",
+            day: "numeric",
+            hour: "numeric",
+            minute: "2-digit"
         });
 
         /** The browser's region (the order of day and month) where it speaks the page's language. */
@@ -371,9 +374,12 @@ $(function () {
             self.wanted.subscribe(self.refresh);
             self.reachable.subscribe(self.describe);
             self.shape.subscribe(self.fit);
-            const observer = new ResizeObserver(self.fit);
-            observer.observe(element.parentElement);
-            observer.observe($(element).closest(".navbar-inner").find(".brand")[0]);
+            // Safari 12 has none: there the widget does not see other plugins' items change.
+            if (window.ResizeObserver) {
+                const observer = new ResizeObserver(self.fit);
+                observer.observe(element.parentElement);
+                observer.observe($(element).closest(".navbar-inner").find(".brand")[0]);
+            }
             $(window).on("resize", self.fit);
             self.refresh();
         };
