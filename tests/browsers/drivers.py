@@ -32,7 +32,7 @@ TIMEOUT_SECONDS = 60
 CAN_BE_HIT = """selector => {
     const element = document.querySelector(selector);
     if (!element) return false;
-    element.scrollIntoView({block: "center"});
+    element.scrollIntoView({block: "nearest"});
     const {x, y, width, height} = element.getBoundingClientRect();
     const before = window.lastPlace;
     window.lastPlace = JSON.stringify([selector, x, y]);
@@ -70,7 +70,6 @@ class Browser(ABC):
         try:
             wait_for(lambda: self.evaluate(CAN_BE_HIT, selector))
         except TimeoutError:
-            print("DBG", self.evaluate("""selector => { const e=document.querySelector(selector); const {x, y, width, height} = e.getBoundingClientRect(); const h=document.elementFromPoint(x + width / 2, y + height / 2); return [x,y,width,height, innerHeight, h && h.outerHTML.slice(0,300), window.lastPlace]}""", selector))
             raise AssertionError(f"{selector} cannot be clicked") from None
         self._press(selector)
 
@@ -234,8 +233,8 @@ class OldChromium(Browser):
             self._call("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **middle)
 
     def _type(self, text: str) -> None:
-        for character in text:
-            self._call("Input.dispatchKeyEvent", type="keyDown", text=character)
+        # Without a real screen its window never becomes active, and keys go nowhere.
+        self.evaluate("text => document.execCommand('insertText', false, text)", text)
 
 
 @contextlib.contextmanager
@@ -284,7 +283,7 @@ def firefox() -> Iterator[Firefox]:
 @contextlib.contextmanager
 def old_chromium() -> Iterator[OldChromium]:
     """Qt's browser; raises FileNotFoundError without PyQtWebEngine."""
-    if importlib.util.find_spec("PyQt5.QtWebEngineWidgets") is None:
+    if importlib.util.find_spec("PyQt5") is None:
         raise FileNotFoundError(errno.ENOENT, "not installed", "PyQtWebEngine")
     port = free_port()
     settings = {"QTWEBENGINE_REMOTE_DEBUGGING": str(port), "QTWEBENGINE_DISABLE_SANDBOX": "1"}
