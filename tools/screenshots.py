@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
+import time
 from pathlib import Path
 
 import chromium
-import psutil
 import sample_history
 from octoprint_server import OctoPrintServer
 from playwright.sync_api import Locator, Page, sync_playwright
 
+from octoprint_uptime.history.record import History, Instant, kernel_boot_id
+
 DOCS = Path(__file__).resolve().parent.parent / "docs"
-# A host that has been up for long, as the reader's will have been.
-UPTIMES = {"seconds": 1_048_953, "octoprint_seconds": 267_130, "printer_seconds": 29_537}
+LONG_RUNNING = Path(__file__).resolve().parent / "long_running"
+# One story: power was lost, the host came back 12 days ago, OctoPrint crashed 3 days ago.
+HOST_SECONDS = 1_048_953
+OCTOPRINT_SECONDS = 267_130
+PRINTER_SECONDS = 29_537
+POWER_WAS_GONE_SECONDS = 860
+OCTOPRINT_WAS_GONE_SECONDS = 47
 
 
-def with_long_uptimes(route) -> None:
-    response = route.fetch()
-    route.fulfill(response=response, json={**response.json(), **UPTIMES})
+def write_story(path: Path) -> None:
+    """The history until OctoPrint's start."""
+    now = time.time()
+    booted_at = now - HOST_SECONDS
+    ends = ("power_loss", "restart", "shutdown", "crash")
+    sample_history.write(path, until=booted_at - POWER_WAS_GONE_SECONDS, ends=ends)
+    start = sample_history.BOOT_SECONDS
+    crash = HOST_SECONDS - OCTOPRINT_SECONDS - OCTOPRINT_WAS_GONE_SECONDS
+    with contextlib.closing(History(path)) as history, history.transaction():
+        at = Instant(start, booted_at + start)
+        history.begin(kernel_boot_id(), start, at, "1.11.8")
+        history.connected(start + 8, "/dev/ttyACM0")
+        history.printing("benchy.gcode")
+        history.beat(crash)
 
 
 def picture(part: Locator, name: str) -> None:
@@ -49,23 +68,34 @@ def take(page: Page) -> None:
     picture(settings, "settings.png")
 
 
+def connect(admin) -> None:
+    admin.post("/api/connection", {"command": "connect", "port": "VIRTUAL"}).raise_for_status()
+    while admin.get("/api/plugin/octoprint_uptime").json()["printer_seconds"] is None:
+        time.sleep(0.05)
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        server = OctoPrintServer(Path(folder))
+        jump_file = Path(folder) / "jump"
+        environment = {
+            "PYTHONPATH": str(LONG_RUNNING),
+            "JUMP_FILE": str(jump_file),
+            "HOST_SECONDS": str(HOST_SECONDS),
+            "OCTOPRINT_SECONDS": str(OCTOPRINT_SECONDS),
+            "PRINTER_SECONDS": str(PRINTER_SECONDS),
+        }
+        server = OctoPrintServer(Path(folder) / "octoprint", environment=environment)
         server.configure(plugins={"octoprint_uptime": {"show_printer_uptime": True}})
-        sample_history.write(
-            server.basedir / "data" / "octoprint_uptime" / "history.db",
-            until=psutil.boot_time() - 860,
-            ends=("power_loss", "restart", "shutdown", "crash"),
-        )
+        write_story(server.basedir / "data" / "octoprint_uptime" / "history.db")
         server.add_admin("admin", "admin")
         with server.running():
-            command = {"command": "acknowledge"}
-            server.login("admin", "admin").post("/api/plugin/octoprint_uptime", command)
+            admin = server.login("admin", "admin")
+            connect(admin)
+            jump_file.touch()
+            admin.post("/api/plugin/octoprint_uptime", {"command": "acknowledge"})
             browser = chromium.launch(playwright)
             page = browser.new_page(viewport={"width": 1000, "height": 1000}, locale="en-GB")
             chromium.sign_in(page.context, server, "admin", "admin")
-            page.route("**/api/plugin/octoprint_uptime", with_long_uptimes)
             page.goto(server.url)
             take(page)
             browser.close()

@@ -529,7 +529,7 @@ class TestLanguage:
         expect(panel.locator("th").first).to_have_text("Rechner")
         expect(panel).to_contain_text("nicht verbunden")
         since = panel.locator("small").first.inner_text()
-        assert re.fullmatch(r"seit \d\d\.\d\d\.\d{4}, \d\d:\d\d", since)
+        assert re.fullmatch(r"seit \d+\. \w+\.? \d{4}, \d\d:\d\d", since)
         panel.get_by_text("Einstellungen").click()
         settings = tab.page.locator("#settings_plugin_octoprint_uptime")
         expect(settings).to_contain_text("Laufzeit des Rechners")

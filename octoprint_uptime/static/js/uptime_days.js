@@ -14,7 +14,7 @@ $(function () {
         const ends = parameters[1];
 
         const formatDate = (options) => new Intl.DateTimeFormat(uptime.locale, options);
-        const time = formatDate({hour: "numeric", minute: "2-digit"});
+        const time = formatDate(uptime.timeOfDay);
         const day = formatDate({
             weekday: "short",
             year: "numeric",

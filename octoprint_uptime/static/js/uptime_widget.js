@@ -121,12 +121,12 @@ $(function () {
         //~~ how it is shown
 
         self.locale = readersLocale();
+        self.timeOfDay = timeOfDay();
         self.dateAndTime = new Intl.DateTimeFormat(self.locale, {
             year: "numeric",
             month: "short",
             day: "numeric",
-            hour: "numeric",
-            minute: "2-digit"
+            ...self.timeOfDay
         });
 
         /** The browser's region (the order of day and month) where it speaks the page's language. */
@@ -134,6 +134,14 @@ $(function () {
             const page = LOCALE.replace(/_/g, "-");
             const sameLanguage = (locale) => locale.split("-")[0] === page.split("-")[0];
             return navigator.languages.find(sameLanguage) || page;
+        }
+
+        /** As dateStyle and timeStyle have it, which older browsers lack: 6:41 PM, but 06:41. */
+        function timeOfDay() {
+            const {hour12} = new Intl.DateTimeFormat(self.locale, {
+                hour: "numeric"
+            }).resolvedOptions();
+            return {hour: hour12 ? "numeric" : "2-digit", minute: "2-digit"};
         }
 
         self.format = ko.pureComputed(() => {
