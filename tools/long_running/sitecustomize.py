@@ -6,12 +6,14 @@
 
 import os
 import time
+from pathlib import Path
 
 import psutil
 
 HOST_SECONDS = float(os.environ["HOST_SECONDS"])
 OCTOPRINT_SECONDS = float(os.environ["OCTOPRINT_SECONDS"])
 PRINTER_SECONDS = float(os.environ["PRINTER_SECONDS"])
+JUMP_FILE = Path(os.environ["JUMP_FILE"])
 
 real_time = time.time
 real_clock = time.clock_gettime
@@ -20,7 +22,7 @@ host_is_older_by = HOST_SECONDS - real_clock(time.CLOCK_BOOTTIME)
 
 
 def to_come():
-    return 0 if os.path.exists(os.environ["JUMP_FILE"]) else PRINTER_SECONDS
+    return 0 if JUMP_FILE.exists() else PRINTER_SECONDS
 
 
 time.time = lambda: real_time() - to_come()
