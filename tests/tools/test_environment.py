@@ -83,6 +83,15 @@ def making(folder, index):
             yield process, asking
 
 
+@pytest.fixture
+def interruptible():
+    """What runs in a shell's background ignores SIGINT, and so would its children."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
+
+
+@pytest.mark.usefixtures("interruptible")
 class TestEnvironment:
     @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
     def test_when_interrupted_nothing_is_left(self, tmp_path, index, by):
