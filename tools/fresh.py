@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -153,6 +154,8 @@ def try_out(suite: str) -> None:
 def main() -> None:
     if os.geteuid() != 0:
         sys.exit("make fresh needs root: sudo make fresh")
+    # As Ctrl-C does: what runs in there and what was made of it goes too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     for suite in sys.argv[1:]:
         try_out(suite)
 
