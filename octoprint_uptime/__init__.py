@@ -15,6 +15,7 @@ from flask_babel import gettext
 from octoprint.access import ADMIN_GROUP, READONLY_GROUP, USER_GROUP
 from octoprint.access.permissions import Permissions
 from octoprint.events import Events
+from tornado.ioloop import IOLoop
 
 from .format_uptime import (
     format_uptime,
@@ -39,9 +40,12 @@ from .telling.answers import (
     uptime_answer,
 )
 from .telling.mqtt import LastEnd
+from .why.goodbye import host_goes_down
+from .why.watch import FOLDER as LAST_WORDS_FOLDER
+from .why.watch import Watch
 
 if TYPE_CHECKING:
-    from .history.record import Totals
+    from .history.record import Reasons, Totals
     from .history.report import PowerLosses
     from .telling.metrics import Metrics
 
@@ -88,15 +92,18 @@ class OctoPrintUptimePlugin(
 
     def initialize(self) -> None:
         # The printer may connect before OctoPrint calls on_startup.
+        # Not get_plugin_data_folder(), which makes it: on a disk that is full that would
+        # cost the whole plugin.
+        folder = Path(self._data_folder)
+        log = Path(self._settings.getBaseFolder("logs"), "octoprint.log")
         self._recorder = Recorder(
-            # Not get_plugin_data_folder(), which makes it: on a disk that is full that
-            # would cost the whole plugin.
-            Path(self._data_folder) / "history.db",
+            folder / "history.db",
             self._logger,
             heartbeat_seconds=lambda: self._values["heartbeat_seconds"],
             history_days=lambda: self._values["history_days"],
             on_change=self._on_history_changed,
         )
+        self._watch = Watch(folder, log, self._recorder.undervoltage, self._logger)
         self._listener = Listener(self._reader, self._recorder, self._tell_browsers, self._logger)
         self._last_end = LastEnd(
             self._mqtt_publish,
@@ -163,7 +170,7 @@ class OctoPrintUptimePlugin(
         }
         return Metrics(UptimeCollector(self._reader.read, self._totals, build))
 
-    def _totals(self) -> Totals | None:
+    def _totals(self) -> tuple[Totals, Reasons] | None:
         try:
             return self._recorder.totals()
         except HistoryUnavailableError:
@@ -212,6 +219,7 @@ class OctoPrintUptimePlugin(
 
     def on_settings_save(self, data: Any) -> dict[str, Any]:
         stored = self._keep_settings(data)
+        self._watch.keep_witness(self._values["witness"])
         self._recorder.beat()
         return stored
 
@@ -275,12 +283,29 @@ class OctoPrintUptimePlugin(
 
     def on_startup(self, host: str, port: int) -> None:
         self._is_server = True
+        self._watch.start(IOLoop.current(), with_witness=self._values["witness"])
+        versions, folders = self._plugins()
         self._recorder.start(
-            self._reader.read().octoprint, octoprint.util.version.get_octoprint_version_string()
+            self._reader.read().octoprint,
+            octoprint.util.version.get_octoprint_version_string(),
+            look=self._watch.look,
+            vitals=self._watch.vitals,
+            token=self._watch.token,
+            versions=versions,
+            plugins=folders,
         )
         if self._reader.unknown:
             reasons = (f"{clock} ({why})" for clock, why in self._reader.unknown.items())
             self._logger.warning("psutil cannot tell the start of: %s", ", ".join(reasons))
+
+    def _plugins(self) -> tuple[dict[str, str], dict[str, str]]:
+        """The versions of OctoPrint and other authors' plugins, and the folders of the latter."""
+        manager = self._plugin_manager
+        infos = [*manager.enabled_plugins.values(), *manager.disabled_plugins.values()]
+        others = [info for info in infos if not info.bundled]
+        versions = {info.name: str(info.version) for info in others if info.version}
+        versions["OctoPrint"] = octoprint.util.version.get_octoprint_version_string()
+        return versions, {info.location: info.name for info in others}
 
     def on_after_startup(self) -> None:
         self._recorder.soon(self._tell_how_the_last_run_ended)
@@ -315,7 +340,8 @@ class OctoPrintUptimePlugin(
     ##~~ ShutdownPlugin
 
     def on_shutdown(self) -> None:
-        self._recorder.stop()
+        self._recorder.stop(host_goes_down())
+        self._watch.stop()
 
     ##~~ TemplatePlugin
 
@@ -362,7 +388,7 @@ class OctoPrintUptimePlugin(
     ##~~ octoprint.plugin.backup.additional_excludes hook
 
     def get_backup_excludes(self, excluded: list[str], *args: Any, **kwargs: Any) -> list[str]:
-        return [TOKEN_FILE]
+        return [TOKEN_FILE, LAST_WORDS_FOLDER]
 
     ##~~ octoprint.plugin.health_check.get_additional_checks hook
 

@@ -75,6 +75,7 @@ SETTINGS: dict[str, Switch | Choice | Interval] = {
     "notify_unplanned": Switch(True),
     "heartbeat_seconds": Interval(60, 10, 600),
     "history_days": Interval(90, 7, 3650, unit="days"),
+    "witness": Switch(True),
 }
 """Every setting's name, kind, default and range."""
 

@@ -6,7 +6,7 @@ import itertools
 from pathlib import Path
 from typing import Any
 
-from octoprint_uptime.history.record import History, Instant, Records
+from octoprint_uptime.history.record import History, Instant, NewRun, Records
 from octoprint_uptime.history.report import Timeline, history_answer
 
 HEARTBEAT = 60.0
@@ -45,9 +45,8 @@ class Board:
         """OctoPrint starts, perhaps with a copy of the record."""
         self.history = History(self.path)
         with self.history.transaction():
-            self.history.begin(
-                self.kernel_id, self.now.since_boot, self.now, "1.11.8", copied=copied
-            )
+            run = NewRun(self.kernel_id, self.now.since_boot, "1.11.8")
+            self.history.begin(run, self.now, copied=copied)
         return self
 
     def off(self, seconds: float) -> Board:

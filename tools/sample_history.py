@@ -6,7 +6,7 @@ import contextlib
 import random
 from pathlib import Path
 
-from octoprint_uptime.history.record import History, Instant
+from octoprint_uptime.history.record import History, Instant, NewRun
 
 DAY_SECONDS = 86400.0
 BOOT_SECONDS = 25.0
@@ -49,7 +49,7 @@ def write(
                 downtime = min(downtime, chance.uniform(5, 60))
             up = length * scale if is_last else length * scale - downtime
             since_boot = at - booted_at
-            history.begin(f"sample-{boot}", since_boot, Instant(since_boot, at), "1.11.8")
+            history.begin(NewRun(f"sample-{boot}", since_boot, "1.11.8"), Instant(since_boot, at))
             history.connected(since_boot + 8, "/dev/ttyACM0")
             if chance.random() < 0.3:
                 history.disconnected(since_boot + up / 2, failed=chance.random() < 0.5)
@@ -57,7 +57,7 @@ def write(
             if end in ("crash", "power_loss"):
                 history.printing(printing if is_last else chance.choice((None, *FILES)))
                 if is_last or (end == "power_loss" and chance.random() < 0.5):
-                    history.undervoltage()
+                    history.undervoltage(since_boot + up - 20)
                 history.beat(since_boot + up)
             else:
                 history.goodbye(since_boot + up)

@@ -12,7 +12,7 @@ import sample_history
 from octoprint_server import OctoPrintServer
 from playwright.sync_api import Locator, Page, sync_playwright
 
-from octoprint_uptime.history.record import History, Instant, kernel_boot_id
+from octoprint_uptime.history.record import History, Instant, NewRun, kernel_boot_id
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 LONG_RUNNING = Path(__file__).resolve().parent / "long_running"
@@ -34,7 +34,7 @@ def write_story(path: Path) -> None:
     crash = HOST_SECONDS - OCTOPRINT_SECONDS - OCTOPRINT_WAS_GONE_SECONDS
     with contextlib.closing(History(path)) as history, history.transaction():
         at = Instant(start, booted_at + start)
-        history.begin(kernel_boot_id(), start, at, "1.11.8")
+        history.begin(NewRun(kernel_boot_id(), start, "1.11.8"), at)
         history.connected(start + 8, "/dev/ttyACM0")
         history.printing("benchy.gcode")
         history.beat(crash)

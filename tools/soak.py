@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from octoprint_uptime.history.record import History, Instant
+from octoprint_uptime.history.record import History, Instant, NewRun
 
 KILLS = 200
 LONGEST_LIFE_SECONDS = 0.1
@@ -22,7 +22,7 @@ def write(path: Path, pipe: int) -> None:
     history = History(path)
     with history.transaction():
         at = Instant(time.monotonic(), time.time())
-        history.begin("one boot", at.since_boot, at, "soak")
+        history.begin(NewRun("one boot", at.since_boot, "soak"), at)
     os.write(pipe, b"runs %d\n" % len(history.records().runs))
     committed = len(history.records().connections)
     while True:

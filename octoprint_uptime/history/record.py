@@ -17,11 +17,15 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .ends import run_end
+from ..why.evidence import Beat, LastRun
+from ..why.vitals import NAMES
+from .ends import boot_end, run_end
+
+NO_VITALS: Mapping[str, float] = {}
 
 MIGRATIONS = (
     """
@@ -87,6 +91,45 @@ MIGRATIONS = (
     CREATE TABLE seal (seal TEXT NOT NULL);
     ALTER TABLE runs ADD COLUMN copied INTEGER NOT NULL DEFAULT 0;
     """,
+    """
+    CREATE TABLE beats (
+        slot INTEGER PRIMARY KEY,
+        run INTEGER NOT NULL,
+        at REAL NOT NULL,
+        memory_available_bytes INTEGER,
+        swap_used_bytes INTEGER,
+        process_memory_bytes INTEGER,
+        process_open_files INTEGER,
+        load REAL,
+        cpu_celsius REAL,
+        disk_free_bytes INTEGER,
+        disk_read_only INTEGER,
+        oom_kills INTEGER,
+        filesystem_errors INTEGER,
+        loop_late_seconds REAL
+    );
+    ALTER TABLE runs ADD COLUMN token TEXT;
+    ALTER TABLE runs ADD COLUMN died REAL;
+    ALTER TABLE runs ADD COLUMN goodbye TEXT;
+    ALTER TABLE runs ADD COLUMN undervoltage_at REAL;
+    ALTER TABLE runs ADD COLUMN facts TEXT;
+    CREATE TABLE reasons (
+        subject TEXT NOT NULL,
+        what TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        count INTEGER NOT NULL,
+        PRIMARY KEY (subject, what, reason)
+    ) WITHOUT ROWID;
+    INSERT INTO reasons SELECT subject, what, 'unknown', count FROM totals
+        WHERE subject IN ('octoprint', 'system')
+        AND what NOT IN ('interrupted_print', 'undervoltage');
+    CREATE TABLE registers (
+        name TEXT NOT NULL,
+        value INTEGER NOT NULL,
+        PRIMARY KEY (name, value)
+    ) WITHOUT ROWID;
+    CREATE TABLE versions (name TEXT PRIMARY KEY, version TEXT NOT NULL) WITHOUT ROWID;
+    """,
 )
 """Each brings a file from the version that is its index to the next."""
 
@@ -94,10 +137,16 @@ Totals = dict[tuple[str, str], int]
 """How often what happened to a subject: an end of ``ENDS``, or to ``octoprint`` also
 ``interrupted_print`` and ``undervoltage``, each once a run. What never did is not there."""
 
+Reasons = dict[tuple[str, str, str], int]
+"""How often a subject ended so for that reason."""
+
 PAGE_BYTES = 1024  # what a heartbeat writes
 PAGES_IN_LOG = 200
 ANCHOR_TOLERANCE_SECONDS = 0.1
 SAME_BOOT_SECONDS = 60.0
+BEATS_KEPT = 64
+"""One for each minute, so that those of an hour before an end are there."""
+BEAT_SECONDS = 60.0
 BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -129,7 +178,8 @@ class Run(NamedTuple):
     """One run of OctoPrint; ``ended`` is ``None`` unless it said goodbye.
 
     ``copied`` is true when it began with a copy of the record: nobody knows how the run
-    before it went on in the original.
+    before it went on in the original. ``undervoltage`` counts how often that was seen.
+    ``died`` is when a witness saw it end. ``facts`` say why it ended, as JSON.
     """
 
     id: int
@@ -139,9 +189,11 @@ class Run(NamedTuple):
     ended: float | None
     octoprint_version: str
     printing: str | None
-    undervoltage: bool
+    undervoltage: int
     acknowledged: bool
     copied: bool
+    died: float | None
+    facts: str | None
 
 
 class Connection(NamedTuple):
@@ -153,6 +205,27 @@ class Connection(NamedTuple):
     ended: float | None
     failed: bool
     port: str | None
+
+
+class NewRun(NamedTuple):
+    """A run of OctoPrint that begins.
+
+    ``kernel_id`` is the kernel's name for this boot, if it has one. ``started`` is when the
+    process started, in seconds since the boot. ``token`` names the folder of its last words.
+    """
+
+    kernel_id: str | None
+    started: float
+    octoprint_version: str
+    token: str | None = None
+
+
+class Ended(NamedTuple):
+    """How the run before the one that begins ended; ``system`` if the host went down too."""
+
+    run: int
+    octoprint: str
+    system: str | None
 
 
 class Records(NamedTuple):
@@ -220,44 +293,111 @@ class History:
     # What is recorded. Each within a transaction, and after ``begin``.
 
     def begin(
-        self,
-        kernel_id: str | None,
-        started: float,
-        at: Instant,
-        octoprint_version: str,
-        *,
-        copied: bool = False,
-    ) -> None:
+        self, run: NewRun, at: Instant, *, copied: bool = False, died: float | None = None
+    ) -> Ended | None:
         """A run of OctoPrint has begun.
 
         Args:
-            kernel_id: The kernel's name for this boot, if it has one.
-            started: When the process started, in seconds since the boot.
+            run: What is known of it.
             at: Now.
-            octoprint_version: Of the OctoPrint that runs.
             copied: Whether this file is a copy of the one that the last run wrote.
+            died: When a witness saw the last run end, in seconds since its boot.
+
+        Returns:
+            How the run before it ended; ``None`` if there was none.
         """
-        copied |= self._is_set_back(kernel_id, at)
-        self._boot, earliest = self._same_boot(kernel_id, at)
-        self._count_end_of_last_run(on_same_boot=self._boot is not None, copied=copied)
+        self._settle_last_run(died)
+        copied |= self._is_set_back(run.kernel_id, at)
+        self._boot, earliest = self._same_boot(run.kernel_id, at)
+        ended = self._end_of_last_run(on_same_boot=self._boot is not None, copied=copied)
+        if ended:
+            self._count_ends(ended)
         if self._boot is None:
             self._boot = self._insert(
-                "INSERT INTO boots (kernel_id, booted_at) VALUES (?, ?)", kernel_id, at.booted_at
+                "INSERT INTO boots (kernel_id, booted_at) VALUES (?, ?)",
+                run.kernel_id,
+                at.booted_at,
             )
         else:
             self.keep_anchor(at)
-        started = max(started, earliest)
+        started = max(run.started, earliest)
         self._run = self._insert(
-            "INSERT INTO runs (boot, started, seen, octoprint_version, copied)"
-            " VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO runs (boot, started, seen, octoprint_version, copied, token)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
             self._boot,
             started,
             max(started, at.since_boot),
-            octoprint_version,
+            run.octoprint_version,
             copied,
+            run.token,
         )
         if copied:
             self.acknowledge()  # what the copy still calls news may have been seen long ago
+            self._database.execute("DELETE FROM registers")  # of another board, perhaps
+        return ended
+
+    def last_run(self) -> LastRun | None:
+        """The run that was recorded last; before ``begin``, the one that ended."""
+        row = self._row(
+            "SELECT id, token, seen, ended, goodbye, undervoltage, undervoltage_at"
+            " FROM runs ORDER BY id DESC LIMIT 1"
+        )
+        if row is None:
+            return None
+        run, token, seen, ended, goodbye, sags, sag_at = row
+        beats = self._beats(run)
+        return LastRun(
+            token=token,
+            seen=max([seen, *(beat.at for beat in beats)]) if ended is None else ended,
+            said_goodbye=ended is not None,
+            goodbye=goodbye,
+            beats=beats,
+            undervoltage_count=sags,
+            undervoltage_at=sag_at,
+        )
+
+    def booted_at(self) -> float:
+        """The Unix time of the last boot, as far as its wall clock knew; 0 without one."""
+        row = self._row("SELECT booted_at FROM boots ORDER BY id DESC LIMIT 1")
+        return row[0] if row else 0.0
+
+    def keep_facts(self, run: int, facts: str) -> None:
+        """Keep what is known about the end of that run."""
+        self._database.execute("UPDATE runs SET facts = ? WHERE id = ?", (facts, run))
+
+    def count_reason(self, subject: str, end: str, reason: str) -> None:
+        """Count an end by its reason."""
+        self._database.execute(
+            "INSERT INTO reasons VALUES (?, ?, ?, 1)"
+            " ON CONFLICT (subject, what, reason) DO UPDATE SET count = count + 1",
+            (subject, end, reason),
+        )
+
+    def usual_registers(self) -> dict[str, set[int]]:
+        """What each of the board's reset registers reads after orderly reboots."""
+        usual: dict[str, set[int]] = {}
+        for name, value in self._database.execute("SELECT name, value FROM registers"):
+            usual.setdefault(name, set()).add(value)
+        return usual
+
+    def keep_usual_registers(self, registers: Mapping[str, int]) -> None:
+        """What they read now, after an orderly reboot."""
+        self._database.executemany(
+            "INSERT OR IGNORE INTO registers VALUES (?, ?)", registers.items()
+        )
+
+    def change_versions(self, versions: Mapping[str, str]) -> list[dict[str, str | None]]:
+        """Keep which versions run now; what has changed: ``name``, ``old``, ``new``."""
+        before = dict(self._database.execute("SELECT name, version FROM versions"))
+        self._database.execute("DELETE FROM versions")
+        self._database.executemany("INSERT INTO versions VALUES (?, ?)", versions.items())
+        if not before:
+            return []
+        return [
+            {"name": name, "old": before.get(name), "new": versions.get(name)}
+            for name in {**before, **versions}
+            if before.get(name) != versions.get(name)
+        ]
 
     def seal(self) -> str | None:
         """What tells this file from a copy of it (``original.py``)."""
@@ -269,9 +409,24 @@ class History:
         self._database.execute("DELETE FROM seal")
         self._database.execute("INSERT INTO seal VALUES (?)", (seal,))
 
-    def beat(self, since_boot: float) -> None:
-        """OctoPrint is still here."""
-        self._database.execute("UPDATE runs SET seen = ? WHERE id = ?", (since_boot, self._run))
+    def beat(self, since_boot: float, vitals: Mapping[str, float] = NO_VITALS) -> None:
+        """OctoPrint is still here, with these vital signs.
+
+        Into a ring of rows, one for each minute of the last hour: so a heartbeat writes one
+        page, the same as without them, and nothing has to be deleted.
+        """
+        names = [name for name in NAMES if name in vitals]
+        columns = ", ".join(["slot", "run", "at", *names])
+        marks = ", ".join("?" * (3 + len(names)))
+        self._database.execute(
+            f"INSERT OR REPLACE INTO beats ({columns}) VALUES ({marks})",
+            (
+                int(since_boot / BEAT_SECONDS) % BEATS_KEPT,
+                self._run,
+                since_boot,
+                *(vitals[name] for name in names),
+            ),
+        )
 
     def keep_anchor(self, at: Instant) -> bool:
         """Note when the wall clock has been set; whether it has."""
@@ -284,10 +439,11 @@ class History:
         )
         return True
 
-    def goodbye(self, since_boot: float) -> None:
-        """OctoPrint ends in order."""
+    def goodbye(self, since_boot: float, host: str = "unknown") -> None:
+        """OctoPrint ends in order; what the host is about to do, as :class:`Facts` have it."""
         self._database.execute(
-            "UPDATE runs SET seen = ?, ended = ? WHERE id = ?", (since_boot, since_boot, self._run)
+            "UPDATE runs SET seen = ?, ended = ?, goodbye = ? WHERE id = ?",
+            (since_boot, since_boot, host, self._run),
         )
 
     def connected(self, since_boot: float, port: str | None) -> None:
@@ -312,12 +468,14 @@ class History:
         """A print of that file has begun, or, with ``None``, it has ended."""
         self._database.execute("UPDATE runs SET printing = ? WHERE id = ?", (file, self._run))
 
-    def undervoltage(self) -> None:
+    def undervoltage(self, since_boot: float, times: int = 1) -> None:
         """Undervoltage was seen."""
-        first = self._database.execute(
-            "UPDATE runs SET undervoltage = 1 WHERE id = ? AND NOT undervoltage", (self._run,)
+        (seen_before,) = self._row("SELECT undervoltage FROM runs WHERE id = ?", self._run)
+        self._database.execute(
+            "UPDATE runs SET undervoltage = undervoltage + ?, undervoltage_at = ? WHERE id = ?",
+            (times, since_boot, self._run),
         )
-        self._count("octoprint", "undervoltage", first.rowcount)
+        self._count("octoprint", "undervoltage", not seen_before)
 
     def acknowledge(self) -> None:
         """Someone has seen how the runs before this one ended."""
@@ -330,6 +488,7 @@ class History:
         self._database.execute("DELETE FROM runs WHERE id <> ?", (self._run,))
         self._database.execute("DELETE FROM connections WHERE ended IS NOT NULL")
         self._database.execute("DELETE FROM totals")
+        self._database.execute("DELETE FROM reasons")
         self._forget_orphans()
 
     def prune(self, first_run: int, first_connection: int) -> None:
@@ -349,7 +508,7 @@ class History:
         boots = self._database.execute("SELECT id, booted_at, clock_set FROM boots ORDER BY id")
         runs = self._database.execute(
             "SELECT id, boot, started, seen, ended, octoprint_version, printing,"
-            " undervoltage, acknowledged, copied FROM runs ORDER BY id"
+            " undervoltage, acknowledged, copied, died, facts FROM runs ORDER BY id"
         )
         connections = self._database.execute(
             "SELECT id, run, started, ended, failed, port FROM connections ORDER BY id"
@@ -364,6 +523,11 @@ class History:
         """How often everything happened since the file was begun or cleared."""
         rows = self._database.execute("SELECT subject, what, count FROM totals")
         return {(subject, what): count for subject, what, count in rows}
+
+    def reasons(self) -> Reasons:
+        """How often each subject ended how and why, since then."""
+        rows = self._database.execute("SELECT subject, what, reason, count FROM reasons")
+        return {(subject, end, reason): count for subject, end, reason, count in rows}
 
     def _prepare(self, path: Path) -> None:
         # Before anything is read, or SQLite makes the index that several processes need.
@@ -407,22 +571,52 @@ class History:
         )
         return later is not None
 
-    def _count_end_of_last_run(self, on_same_boot: bool, copied: bool) -> None:
+    def _settle_last_run(self, died: float | None) -> None:
+        """Move what the heartbeats know of the last run to its row."""
+        row = self._row("SELECT id, ended FROM runs ORDER BY id DESC LIMIT 1")
+        if row is None:
+            return
+        run, ended = row
+        if ended is None:
+            self._database.execute(
+                "UPDATE runs SET seen = max(seen, ifnull("
+                "(SELECT max(at) FROM beats WHERE run = runs.id), 0), ifnull(?, 0)), died = ?"
+                " WHERE id = ?",
+                (died, died, run),
+            )
+        self._database.execute("DELETE FROM beats")
+
+    def _beats(self, run: int) -> list[Beat]:
+        rows = self._database.execute(
+            f"SELECT at, {', '.join(NAMES)} FROM beats WHERE run = ? ORDER BY at", (run,)
+        )
+        return [
+            Beat(at, {name: sign for name, sign in zip(NAMES, signs) if sign is not None})
+            for at, *signs in rows
+        ]
+
+    def _end_of_last_run(self, on_same_boot: bool, copied: bool) -> Ended | None:
         last = self._row(
-            "SELECT id, ended IS NOT NULL, printing IS NOT NULL FROM runs ORDER BY id DESC LIMIT 1"
+            "SELECT id, ended IS NOT NULL, died IS NOT NULL FROM runs ORDER BY id DESC LIMIT 1"
         )
         if last is None:
-            return
-        run, said_goodbye, was_printing = last
-        end = run_end(said_goodbye, on_same_boot, copied)
-        self._count("octoprint", end)
-        if not on_same_boot:
-            self._count("system", end)
-        if not copied:
-            self._count("octoprint", "interrupted_print", was_printing)
-        (cut_off,) = self._row(
-            "SELECT count(*) FROM connections WHERE run = ? AND ended IS NULL", run
+            return None
+        run, said_goodbye, witnessed = last
+        end = run_end(said_goodbye, on_same_boot, copied, witnessed)
+        return Ended(run, end, None if on_same_boot else boot_end(end))
+
+    def _count_ends(self, ended: Ended) -> None:
+        self._count("octoprint", ended.octoprint)
+        if ended.system:
+            self._count("system", ended.system)
+        was_printing, cut_off = self._row(
+            "SELECT printing IS NOT NULL,"
+            " (SELECT count(*) FROM connections WHERE run = runs.id AND ended IS NULL)"
+            " FROM runs WHERE id = ?",
+            ended.run,
         )
+        if ended.octoprint != "restored":
+            self._count("octoprint", "interrupted_print", was_printing)
         self._count("printer", "octoprint_down", cut_off)
 
     def _count(self, subject: str, what: str, times: int = 1) -> None:

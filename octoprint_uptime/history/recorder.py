@@ -18,11 +18,16 @@ from pathlib import Path
 from typing import Any, Callable, TypeVar
 
 from ..reader import monotonic_clock
+from ..why.evidence import Scene
+from ..why.vitals import Vitals
+from .beginning import Beginning
 from .original import Original
 from .record import (
     History,
     Instant,
     NewerFileError,
+    NewRun,
+    Reasons,
     Records,
     Totals,
     kernel_boot_id,
@@ -81,7 +86,10 @@ class Recorder:
         self._since_boot = monotonic_clock()
         self._lock = threading.Lock()
         self._history: History | None = None
-        self._begin: Entry = lambda history: None
+        self._beginning: Beginning
+        self._look: Callable[[], Scene]
+        self._vitals: Callable[[], Vitals]
+        self._scene = Scene()
         self._has_begun = False
         self._refused = False
         self._trouble: str | None = None
@@ -97,22 +105,32 @@ class Recorder:
         """This moment, on both clocks."""
         return Instant(self._since_boot(), time.time())
 
-    def start(self, age: float | None, octoprint_version: str) -> None:
+    def start(
+        self,
+        age: float | None,
+        octoprint_version: str,
+        *,
+        token: str | None = None,
+        look: Callable[[], Scene] = Scene,
+        vitals: Callable[[], Vitals] = dict,
+        **more: Any,
+    ) -> None:
         """Begin the record of this run.
 
         Args:
             age: For how many seconds OctoPrint has been running, ``None`` if unknown.
             octoprint_version: Of the OctoPrint that runs.
+            token: The name of the folder where this run's last words go.
+            look: Looks for what shows why the last run ended; called on the recorder's thread.
+            vitals: The vital signs, asked at each heartbeat.
+            more: What else :class:`Beginning` takes.
         """
         at = self.now()
         started = at.since_boot - (age or 0.0)
-        kernel_id = kernel_boot_id()
-
-        def begin(history: History) -> None:
-            copied = self._is_copy(history)
-            history.begin(kernel_id, started, at, octoprint_version, copied=copied)
-
-        self._begin = begin
+        run = NewRun(kernel_boot_id(), started, octoprint_version, token)
+        self._beginning = Beginning(run, at, **more)
+        self._look = look
+        self._vitals = vitals
         self._thread.start()
 
     def connected(self, port: str | None) -> None:
@@ -128,8 +146,9 @@ class Recorder:
         name = file and file.encode("utf-8", "replace").decode("utf-8")
         self._record(lambda history: history.printing(name))
 
-    def undervoltage(self) -> None:
-        self._record(History.undervoltage)
+    def undervoltage(self, times: int = 1) -> None:
+        since_boot = self._since_boot()
+        self._record(lambda history: history.undervoltage(since_boot, times))
 
     def beat(self) -> None:
         """Write a heartbeat now; the next is an interval later."""
@@ -139,10 +158,14 @@ class Recorder:
         """Call ``action`` on the recorder's thread, once the run has begun or cannot begin."""
         self._inbox.put(action)
 
-    def stop(self) -> None:
-        """Write the goodbye; nothing is recorded any more."""
+    def stop(self, host: str = "unknown") -> None:
+        """Write the goodbye; nothing is recorded any more.
+
+        Args:
+            host: What the host is about to do, as :class:`Facts` have it.
+        """
         since_boot = self._since_boot()
-        self._record(lambda history: history.goodbye(since_boot))
+        self._record(lambda history: history.goodbye(since_boot, host))
         self._inbox.put(self._end)
         if self._thread.is_alive():  # OctoPrint may shut down before it has started up
             self._thread.join(GOODBYE_SECONDS)
@@ -171,13 +194,13 @@ class Recorder:
         """
         return self._read(History.records)
 
-    def totals(self) -> Totals:
-        """How often everything happened.
+    def totals(self) -> tuple[Totals, Reasons]:
+        """How often everything happened, and why.
 
         Raises:
             HistoryUnavailableError: It cannot be read now.
         """
-        return self._read(History.totals)
+        return self._read(lambda history: (history.totals(), history.reasons()))
 
     def _read(self, question: Callable[[History], Answer]) -> Answer:
         with self._held():
@@ -224,6 +247,8 @@ class Recorder:
             self._logger.exception("No more history is recorded")
 
     def _write_until_the_end(self) -> None:
+        # Before anyone may wait for the lock: a witness may still be writing.
+        self._scene = self._look()
         self._write()
         while not self._ended:
             with contextlib.suppress(queue.Empty):
@@ -278,12 +303,12 @@ class Recorder:
         with history.transaction():
             changed = not self._has_begun or bool(self._waiting)
             if not self._has_begun:
-                self._begin(history)
+                self._beginning.write(history, self._scene, self._is_copy(history))
             changed |= history.keep_anchor(at)
             for entry in self._waiting:
                 entry(history)
             if not self._ended:
-                history.beat(at.since_boot)
+                history.beat(at.since_boot, self._vitals())
             if at.since_boot >= self._prune_at:
                 self._prune(history, at)
         self._has_begun = True

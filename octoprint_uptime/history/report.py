@@ -6,12 +6,15 @@ Pure: records and one instant in, plain data for JSON and CSV out.
 from __future__ import annotations
 
 import bisect
+import functools
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from .ends import ENDS, UNPLANNED_ENDS, run_end
+from ..why.evidence import Facts
+from ..why.verdict import Verdict, verdict
+from .ends import ENDS, UNPLANNED_ENDS, UNSEEN_ENDS, boot_end, run_end
 from .record import Boot, Connection, Instant, Records, Run
 
 DAY_SECONDS = 86400
@@ -24,7 +27,7 @@ KEPT_A_DAY = 50
 NO_PREVIOUS_END = dict.fromkeys(
     (
         *("previous_end", "previous_ended_at", "downtime_seconds"),
-        *("interrupted_print", "undervoltage"),
+        *("interrupted_print", "undervoltage", "why"),
     )
 )
 """What the events say when nothing is known of an earlier run."""
@@ -74,7 +77,7 @@ class Timeline:
         for boot, later in itertools.zip_longest(self._records.boots, self._records.boots[1:]):
             last = last_runs[boot.id]
             span = Span(boot.id, 0.0, self._spans[last.id].ended)
-            end = self._ends[last.id]
+            end = boot_end(self._ends[last.id])
             downtime = self._downtime(end, span, later and Span(later.id, 0.0, 0.0))
             started_at, ended_at = self._wall(span, end)
             entries.append(
@@ -83,8 +86,9 @@ class Timeline:
                     "ended_at": ended_at,
                     "seconds": round(span.ended, 3),
                     "end": end,
-                    "end_exact": None if end == "running" else last.ended is not None,
+                    "end_exact": self._is_exact(last, end),
                     "downtime_seconds": downtime,
+                    "why": self._why("system", last, end),
                 }
             )
         return entries
@@ -112,7 +116,7 @@ class Timeline:
                     name: entry[name]
                     for name in (
                         *("end", "ended_at", "end_exact", "downtime_seconds"),
-                        *("interrupted_print", "undervoltage"),
+                        *("interrupted_print", "undervoltage", "why"),
                     )
                 }
         return None
@@ -127,6 +131,7 @@ class Timeline:
             **{name: entry.get(name) for name in NO_PREVIOUS_END},
             "previous_end": entry["end"],
             "previous_ended_at": entry["ended_at"],
+            "why": {"reason": entry["why"].reason, "grade": entry["why"].grade},
         }
 
     def power_losses(self, days: int) -> PowerLosses:
@@ -160,7 +165,12 @@ class Timeline:
         for run, later in zip(self._records.runs, self._records.runs[1:]):
             yield (
                 run.id,
-                run_end(run.ended is not None, run.boot == later.boot, bool(later.copied)),
+                run_end(
+                    run.ended is not None,
+                    run.boot == later.boot,
+                    bool(later.copied),
+                    run.died is not None,
+                ),
             )
         yield self._current.id, "running"
 
@@ -170,18 +180,27 @@ class Timeline:
     def _run_entry(self, run: Run, later: Run | None) -> dict[str, Any]:
         span, end = self._spans[run.id], self._ends[run.id]
         started_at, ended_at = self._wall(span, end)
-        is_running = end == "running"
         return {
             "started_at": started_at,
             "ended_at": ended_at,
             "seconds": round(span.ended - span.started, 3),
             "end": end,
-            "end_exact": None if is_running else run.ended is not None,
+            "end_exact": self._is_exact(run, end),
             "downtime_seconds": self._downtime(end, span, later and self._spans[later.id]),
             "interrupted_print": None if end in ("running", "restored") else run.printing,
             "undervoltage": bool(run.undervoltage),
             "octoprint_version": run.octoprint_version,
+            "why": self._why("octoprint", run, end),
         }
+
+    def _is_exact(self, run: Run, end: str) -> bool | None:
+        if end == "running":
+            return None
+        # A witness of OctoPrint's end did not see the host's.
+        return run.ended is not None or (run.died is not None and end != "unknown")
+
+    def _why(self, subject: str, run: Run, end: str) -> Verdict | None:
+        return None if end == "running" else _verdict(subject, end, run.facts)
 
     def _connection_entry(self, connection: Connection, run: Run) -> dict[str, Any]:
         run_span = self._spans[run.id]
@@ -211,7 +230,7 @@ class Timeline:
 
     def _downtime(self, end: str, span: Span, later: Span | None) -> float | None:
         """From an end to the next start; ``None`` where there is none or nobody saw it."""
-        if later is None or end == "restored":
+        if later is None or end in UNSEEN_ENDS:
             return None
         return self._between(span, later)
 
@@ -222,6 +241,12 @@ class Timeline:
         if booted_at is None or later_booted_at is None:
             return None
         return round(later_booted_at + later.started - booted_at - span.ended, 3)
+
+
+@functools.lru_cache(maxsize=256)
+def _verdict(subject: str, end: str, facts: str | None) -> Verdict:
+    """Most ends are planned, and their facts are all alike."""
+    return verdict(subject, end, Facts.from_json(facts))
 
 
 class _Chain(NamedTuple):
@@ -337,7 +362,7 @@ def _availability(
     """The share of the window, since the first known start, that was spent running.
 
     An entry of which nobody knows when it was counts where it lies between known ones. What
-    the original of a restored copy did meanwhile counts neither way.
+    nobody saw, like what the original of a restored copy did, counts neither way.
     """
     known = [number for number, entry in enumerate(entries) if entry["started_at"] is not None]
     if not known:
@@ -357,7 +382,7 @@ def _availability(
     unseen = sum(
         _overlap(entry["ended_at"], later["started_at"], begin, end)
         for entry, later in zip(placed, placed[1:])
-        if entry["end"] == "restored" and None not in (entry["ended_at"], later["started_at"])
+        if entry["end"] in UNSEEN_ENDS and None not in (entry["ended_at"], later["started_at"])
     )
     return round(min(1.0, up / (end - begin - unseen)), 6)
 

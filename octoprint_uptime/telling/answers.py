@@ -14,6 +14,7 @@ from flask_babel import gettext
 
 from ..format_uptime import FORMATS
 from ..reader import Uptimes
+from ..why.words import Words
 
 DEFAULT_DAYS = 30
 
@@ -59,7 +60,9 @@ def uptime_answer(
             answer[field] = format_text(seconds)
     answer["display_format"] = settings["display_format"]
     answer["poll_interval_seconds"] = settings["poll_interval_seconds"]
-    answer["unacknowledged_end"] = unacknowledged_end if settings["notify_unplanned"] else None
+    answer["unacknowledged_end"] = None
+    if unacknowledged_end and settings["notify_unplanned"]:
+        answer["unacknowledged_end"] = _worded("octoprint", unacknowledged_end, Words())
     answer["uptime_available"] = uptimes.host is not None
     return answer
 
@@ -96,6 +99,12 @@ class HistoryQuery(NamedTuple):
         return cls(int(days), form)
 
 
+def _worded(subject: str, entry: dict[str, Any], words: Words) -> dict[str, Any]:
+    """An entry of the history, its verdict in the asker's language."""
+    why = entry["why"]
+    return {**entry, "why": why and words.why(subject, entry["end"], why)}
+
+
 def refusal(error: str) -> dict[str, Any]:
     """The body of every answer that is not 200."""
     return {"error": error, "uptime_available": False}
@@ -108,6 +117,14 @@ def history_json(answer: dict[str, Any]) -> str:
     OctoPrint goes on, the printer's included.
     """
     encode = json.JSONEncoder(separators=(",", ":")).encode
+    words = Words()
+    answer = {
+        **answer,
+        **{
+            subject: [_worded(subject, entry, words) for entry in answer[subject]]
+            for subject in ("octoprint", "system")
+        },
+    }
 
     def encoded(value: Any) -> str:
         if not isinstance(value, list):
@@ -130,6 +147,8 @@ CSV_COLUMNS = (
     "interrupted_print",
     "undervoltage",
     "octoprint_version",
+    "reason",
+    "grade",
 )
 
 
@@ -143,6 +162,8 @@ def history_csv(answer: dict[str, Any]) -> str:
             **run,
             "started_at_utc": _utc(run["started_at"]),
             "ended_at_utc": _utc(run["ended_at"]),
+            "reason": run["why"].reason if run["why"] else "",
+            "grade": run["why"].grade if run["why"] else "",
         }
         writer.writerow([_defused(cells[column]) for column in CSV_COLUMNS])
     return text.getvalue()

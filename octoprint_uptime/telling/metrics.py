@@ -15,8 +15,9 @@ from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
 from ..history.ends import ENDS
-from ..history.record import Totals
+from ..history.record import Reasons, Totals
 from ..reader import Uptimes
+from ..why.verdict import REASONS
 
 OPENMETRICS = "application/openmetrics-text"
 CLOCK_STEP_SECONDS = 0.1
@@ -49,7 +50,7 @@ class UptimeCollector(Collector):
 
     Args:
         uptimes: The uptimes at this moment.
-        totals: How often everything happened; ``None`` while nobody can tell.
+        totals: How often everything happened, and why; ``None`` while nobody can tell.
         build: Names and values of the labels of ``octoprint_uptime_build_info``.
         wall_clock: The Unix time at this moment.
     """
@@ -57,7 +58,7 @@ class UptimeCollector(Collector):
     def __init__(
         self,
         uptimes: Callable[[], Uptimes],
-        totals: Callable[[], Totals | None],
+        totals: Callable[[], tuple[Totals, Reasons] | None],
         build: Mapping[str, str],
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
@@ -72,7 +73,7 @@ class UptimeCollector(Collector):
         yield from self._gauges(uptimes)
         totals = self._totals()
         if totals is not None:
-            yield from _counters(totals)
+            yield from _counters(*totals)
         yield InfoMetricFamily(
             "octoprint_uptime_build", "Versions of the software at work.", self._build
         )
@@ -111,7 +112,7 @@ def _whole(seconds: float | None) -> float | None:
     return None if seconds is None else math.floor(seconds)
 
 
-def _counters(totals: Totals) -> Iterator[Metric]:
+def _counters(totals: Totals, reasons: Reasons) -> Iterator[Metric]:
     ends = CounterMetricFamily(
         "octoprint_uptime_ends",
         "How often OctoPrint, the host or the printer connection ended, by how." + _SINCE,
@@ -121,6 +122,15 @@ def _counters(totals: Totals) -> Iterator[Metric]:
         for end in ways:
             ends.add_metric((subject, end), totals.get((subject, end), 0))
     yield ends
+    by_reason = CounterMetricFamily(
+        "octoprint_uptime_ends_by_reason",
+        "How often OctoPrint or the host ended, by how and why." + _SINCE,
+        labels=("subject", "end", "reason"),
+    )
+    for (subject, end), possible in REASONS.items():
+        for reason in possible:
+            by_reason.add_metric((subject, end, reason), reasons.get((subject, end, reason), 0))
+    yield by_reason
     yield CounterMetricFamily(
         "octoprint_uptime_interrupted_prints",
         "How many prints ended because OctoPrint did." + _SINCE,

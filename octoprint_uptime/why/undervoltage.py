@@ -1,8 +1,69 @@
-"""Undervoltage, as the plugin Pi Support sees it."""
+"""Undervoltage: as the kernel tells it the moment it happens, and as Pi Support sees it."""
 
 from __future__ import annotations
 
+import os
+import select
+import threading
+import time
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Callable
+
+LOOK_SECONDS = 60.0
+"""Several sags within this time are told together, so that a bad supply wears no card."""
+
+
+def undervoltage_alarm(root: Path = Path("/")) -> Path | None:
+    """The kernel's alarm file, which the newer Raspberry Pis have."""
+    for name in sorted((root / "sys/class/hwmon").glob("*/name")):
+        if name.read_text().strip() == "rpi_volt":
+            return name.with_name("in0_lcrit_alarm")
+    return None
+
+
+class AlarmWatch:
+    """Waits for the alarm on a thread of its own: it is up for two seconds, too short to poll.
+
+    Args:
+        alarm: The kernel's file.
+        on_sags: Told how many sags there were, at most once in ``look_seconds``.
+        look_seconds: How long to wait for the kernel's sign before looking all the same.
+    """
+
+    def __init__(
+        self, alarm: Path, on_sags: Callable[[int], None], look_seconds: float = LOOK_SECONDS
+    ) -> None:
+        self._on_sags = on_sags
+        self._look_seconds = look_seconds
+        self._file = os.open(alarm, os.O_RDONLY)
+        self._poll = select.poll()
+        self._poll.register(self._file, select.POLLPRI | select.POLLERR)
+        self._was_up = False
+        self._sags = 0
+        self._told_at = -look_seconds
+        self._thread = threading.Thread(
+            target=self._watch, name="octoprint_uptime.undervoltage", daemon=True
+        )
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def _watch(self) -> None:
+        while True:
+            self._look()
+            # An alarm that stays up would wake nobody again; one that is told late is no harm.
+            self._poll.poll(self._look_seconds * 1000)
+
+    def _look(self) -> None:
+        is_up = os.pread(self._file, 8, 0).strip() == b"1"
+        self._sags += is_up and not self._was_up
+        self._was_up = is_up
+        now = time.monotonic()
+        if self._sags and now - self._told_at >= self._look_seconds:
+            self._on_sags(self._sags)
+            self._sags = 0
+            self._told_at = now
 
 
 class ThrottleStates:

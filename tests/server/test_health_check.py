@@ -24,7 +24,7 @@ def power_losses(server, days_ago, undervoltage=0):
     for number, days in enumerate(days_ago):
         board.boot().start()
         if number < undervoltage:
-            board.write("undervoltage")
+            board.write("undervoltage", board.now.since_boot)
         board.off(time.time() - days * DAY - board.true).beat()
         board.kill()
 

@@ -8,7 +8,13 @@ import soak
 from board import NOON, Board
 
 from octoprint_uptime.history import record
-from octoprint_uptime.history.record import History, Instant, NewerFileError, move_aside
+from octoprint_uptime.history.record import (
+    History,
+    Instant,
+    NewerFileError,
+    NewRun,
+    move_aside,
+)
 
 DAY = 86400.0
 
@@ -40,15 +46,15 @@ def test_a_transaction_is_written_wholly_or_not_at_all(path):
 
     def write_half():
         with board.history.transaction():
-            board.history.undervoltage()
-            board.history.begin("another", 0.0, board.now, "1.11.8")
+            board.history.undervoltage(0.0)
+            board.history.begin(NewRun("another", 0.0, "1.11.8"), board.now)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         write_half()
     assert len(board.records().runs) == 1
     assert board.records().runs[0].undervoltage == 0
-    board.write("undervoltage")
+    board.write("undervoltage", 0.0)
     assert board.records().runs[0].undervoltage == 1
 
 
@@ -56,7 +62,7 @@ def test_a_run_never_begins_before_the_one_before_it_ended(path):
     board = Board(path).start().up(600).goodbye()
     with opened(path) as reopened:
         with reopened.transaction():
-            reopened.begin(board.kernel_id, 590.0, Instant(605.0, NOON + 605), "1.11.8")
+            reopened.begin(NewRun(board.kernel_id, 590.0, "1.11.8"), Instant(605.0, NOON + 605))
         assert reopened.records().runs[1].started == 600
 
 
@@ -75,7 +81,7 @@ def test_the_totals_outlive_pruning_and_go_with_clearing(path):
     for _ in range(3):
         board.start().write("connected", 0.0, "A").write("printing", "a.gcode").up(60).kill()
         board.off(5)
-    board.start().write("undervoltage").write("undervoltage")
+    board.start().write("undervoltage", 0.0).write("undervoltage", 0.0)
     totals = {
         ("octoprint", "crash"): 3,
         ("octoprint", "interrupted_print"): 3,
@@ -170,7 +176,7 @@ def test_ninety_days_with_twenty_restarts_a_day_stay_under_a_megabyte(path):
     with board.history.transaction():
         for _ in range(90 * 20):
             board.off(DAY / 20 - 3000).boot().off(20)
-            board.history.begin(board.kernel_id * 4, 0.0, board.now, "2.0.0rc7")
+            board.history.begin(NewRun(board.kernel_id * 4, 0.0, "2.0.0rc7"), board.now)
             board.history.connected(board.now.since_boot, "/dev/serial/by-id/usb-Prusa_MK4-if00")
             board.history.printing("customers/2026/a rather long name of a part.gcode")
             board.off(2980)

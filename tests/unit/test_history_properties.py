@@ -50,7 +50,7 @@ def live(board, story):
             elif what in ("print", "finish_print"):
                 board.write("printing", "a.gcode" if what == "print" else None)
             elif what == "undervoltage":
-                board.write("undervoltage")
+                board.write("undervoltage", board.now.since_boot)
             elif what == "set_clock":
                 board.set_clock(amount)
                 seen = board.true

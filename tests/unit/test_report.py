@@ -11,7 +11,7 @@ import pytest
 from board import NOON, Board
 
 from octoprint_uptime.history.ends import ENDS
-from octoprint_uptime.history.record import Boot
+from octoprint_uptime.history.record import Boot, NewRun
 from octoprint_uptime.history.report import known_boots
 from octoprint_uptime.telling.answers import history_csv
 
@@ -340,7 +340,7 @@ class TestWindow:
 
 class TestUnacknowledged:
     def test_the_last_unplanned_end(self, board):
-        board.start().write("undervoltage").write("printing", "x.gcode").up(600).kill()
+        board.start().write("undervoltage", 0.0).write("printing", "x.gcode").up(600).kill()
         board.off(HOUR).boot().start()
         assert board.timeline().unacknowledged() == {
             "end": "power_loss",
@@ -386,7 +386,7 @@ class TestPreviousEnd:
 
 class TestPowerLosses:
     def test_those_within_the_days(self, board):
-        board.start().up(60).kill().off(8 * DAY).boot().start().write("undervoltage").up(60)
+        board.start().up(60).kill().off(8 * DAY).boot().start().write("undervoltage", 0.0).up(60)
         board.kill().off(DAY).boot().start().up(60).kill().off(60).start().up(60)
         assert board.timeline().power_losses(7) == (1, 1)
         assert board.timeline().power_losses(30) == (2, 1)
@@ -451,7 +451,9 @@ class TestPruning:
         with board.history.transaction():
             for _ in range(400):
                 board.off(5)
-                board.history.begin(board.kernel_id, board.now.since_boot, board.now, "1.11.8")
+                board.history.begin(
+                    NewRun(board.kernel_id, board.now.since_boot, "1.11.8"), board.now
+                )
                 board.history.connected(board.now.since_boot, "A")
         records = self.pruned(board, 7)
         assert len(records.runs) == 350
@@ -462,7 +464,9 @@ class TestPruning:
         with board.history.transaction():
             for _ in range(360):
                 board.off(5)
-                board.history.begin(board.kernel_id, board.now.since_boot, board.now, "1.11.8")
+                board.history.begin(
+                    NewRun(board.kernel_id, board.now.since_boot, "1.11.8"), board.now
+                )
         assert len(self.pruned(board, 7).runs) == 350
 
     def test_nothing_young_goes(self, board):

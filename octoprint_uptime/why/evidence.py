@@ -1,0 +1,434 @@
+"""What is looked at after a start, and the facts that it adds up to.
+
+Facts are kept with the run that they are about; what they mean is worked out when someone
+asks (``verdict.py``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .goodbye import going_down
+from .loop import ANSWERED_AGAIN
+from .vitals import Vitals
+from .witness import Report, read_report
+
+MINUTES_KEPT = (0, 1, 5, 15, 60)
+"""How long before the end the vital signs are kept of."""
+
+_RUNS_KEPT = 3
+_LOG_TAIL_BYTES = 1_000_000
+_FEWEST_NULS = 16
+_START_BANNER = b" - octoprint.startup - INFO - ****"
+_FRAME = re.compile(r'^  File "(.*)", line \d+ in ')
+_KEPT_LINES = 8
+_TELLING_LINE = re.compile(
+    r"oom|out of memory|segfault|traps:|killed|exited|watchdog|under-?voltage|voltage|throttl"
+    r"|temperature|I/O error|EXT4-fs|read-only|read only|no space|mmc",
+    re.IGNORECASE,
+)
+_REGISTERS = {
+    "rsts": Path("proc/device-tree/chosen/bootloader/rsts"),
+    "power_reset": Path("proc/device-tree/chosen/power/power_reset"),
+}
+_PANICS = ("sys/fs/pstore", "var/lib/systemd/pstore")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that is known about one end. What is not known is ``None``, empty or 0.
+
+    Attributes:
+        vitals: Vital signs before the end, each with ``seconds_before``.
+        undervoltage_count: How often undervoltage was seen in the run.
+        undervoltage_seconds_before: How long before the end it was seen last.
+        goodbye: What OctoPrint knew of the host when it ended in order: ``reboot``,
+            ``power_off``, ``no``, or ``unknown``.
+        witnessed: Whether a witness saw the end.
+        pid: Of the process that ended.
+        code: ``exited``, ``killed`` or ``dumped``, as systemd or the kernel had it.
+        status: The exit status or the number of the signal.
+        result: systemd's ``Result``.
+        host_job: What systemd was about to do with the host, as in ``goodbye``.
+        oom_kills: How many out-of-memory kills the kernel counted since the last heartbeat.
+        filesystem_errors: How many errors of the file system it counted since.
+        lines: The telling lines of the journal.
+        fault: ``signal``, and where the stack shows it ``library`` and ``plugin``.
+        hung: Whether the server loop had not answered for long; its ``plugin``, if any.
+        exception: ``thread``, ``type``, ``message``, ``errno``, ``plugin`` and
+            ``seconds_before``.
+        nuls: Whether OctoPrint's log ends in a run of NULs.
+        disk: Vital signs of the disk after the start.
+        registers: The board's reset registers that read otherwise after orderly reboots.
+        panicked: Whether the kernel left a record of its own end.
+        changed: What was of another version at the next start: ``name``, ``old``, ``new``.
+    """
+
+    vitals: list[dict[str, float]] = field(default_factory=list)
+    undervoltage_count: int = 0
+    undervoltage_seconds_before: float | None = None
+    goodbye: str | None = None
+    witnessed: bool = False
+    pid: int | None = None
+    code: str | None = None
+    status: int | None = None
+    result: str | None = None
+    host_job: str | None = None
+    oom_kills: int = 0
+    filesystem_errors: int = 0
+    lines: list[str] = field(default_factory=list)
+    fault: dict[str, str] | None = None
+    hung: dict[str, str] | None = None
+    exception: dict[str, Any] | None = None
+    nuls: bool = False
+    disk: dict[str, float] = field(default_factory=dict)
+    registers: dict[str, int] = field(default_factory=dict)
+    panicked: bool = False
+    changed: list[dict[str, str | None]] = field(default_factory=list)
+
+    @property
+    def last_vitals(self) -> dict[str, float]:
+        """The vital signs of the last heartbeat."""
+        return self.vitals[0] if self.vitals else {}
+
+    def to_json(self) -> str:
+        """Only what is known."""
+        known = {name: value for name, value in asdict(self).items() if value not in _NOTHING}
+        return json.dumps(known, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str | None) -> Facts:
+        return cls(**json.loads(text)) if text else NO_FACTS
+
+
+_NOTHING: tuple[Any, ...] = (None, False, 0, [], {})
+NO_FACTS = Facts()
+
+
+class Beat:
+    """One heartbeat: when, in seconds since the boot, and the vital signs then."""
+
+    def __init__(self, at: float, vitals: Vitals) -> None:
+        self.at = at
+        self.vitals = vitals
+
+
+@dataclass(frozen=True)
+class LastRun:
+    """What the record knows of the run that ended.
+
+    Attributes:
+        token: The name of the folder where its last words are.
+        seen: When it was seen last, by its goodbye or a heartbeat.
+        said_goodbye: Whether it ended in order.
+        goodbye: As in :class:`Facts`.
+        beats: Its heartbeats, oldest first.
+        undervoltage_count: As in :class:`Facts`.
+        undervoltage_at: When it was seen last.
+    """
+
+    token: str | None
+    seen: float
+    said_goodbye: bool
+    goodbye: str | None
+    beats: Sequence[Beat]
+    undervoltage_count: int
+    undervoltage_at: float | None
+
+
+@dataclass(frozen=True)
+class LastWords:
+    """What one run left behind.
+
+    Attributes:
+        report: The witness's.
+        fault: The dump of a native crash, as text.
+        hang: The dump of a loop that hung, as text.
+        exception: The last exception that ended a thread.
+    """
+
+    report: Report | None = None
+    fault: str = ""
+    hang: str = ""
+    exception: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What was found after a start.
+
+    Attributes:
+        words: The last words of earlier runs, by token.
+        vitals: The vital signs now.
+        nuls: Whether OctoPrint's log before the start ends in NULs.
+        registers: The board's reset registers, by name.
+        panicked_at: The Unix time at which the kernel recorded its own end last.
+    """
+
+    words: Mapping[str | None, LastWords] = field(default_factory=dict)
+    vitals: Vitals = field(default_factory=dict)
+    nuls: bool = False
+    registers: Mapping[str, int] = field(default_factory=dict)
+    panicked_at: float = 0.0
+
+    def died(self, last: LastRun) -> float | None:
+        """When a witness saw that run end, in seconds since its boot."""
+        report = self.words.get(last.token, NO_WORDS).report
+        return None if report is None or last.said_goodbye else report.died
+
+
+NO_WORDS = LastWords()
+
+
+def look(folder: Path, log: Path, vitals: Vitals, root: Path = Path("/")) -> Scene:
+    """The scene, as far as it can be looked at.
+
+    Args:
+        folder: Where each run has a folder for its last words, named after its token.
+        log: OctoPrint's own log.
+        vitals: The vital signs now.
+        root: Where ``/proc``, ``/sys`` and ``/var`` are.
+    """
+    nuls = False
+    with contextlib.suppress(OSError):
+        nuls = _ends_in_nuls(log)
+    return Scene(
+        words={run.name: _last_words(run) for run in folder.iterdir()} if folder.exists() else {},
+        vitals=vitals,
+        nuls=nuls,
+        registers=_registers(root),
+        panicked_at=_panicked_at(root),
+    )
+
+
+def _last_words(folder: Path) -> LastWords:
+    words: dict[str, Any] = {}
+    for name in ("fault", "hang"):
+        with contextlib.suppress(OSError):
+            words[name] = (folder / name).read_text(errors="replace")
+    # One that was cut off while it was written lacks fields.
+    with contextlib.suppress(OSError, ValueError):
+        words["exception"] = json.loads((folder / "exception").read_text() or "null")
+    with contextlib.suppress(OSError, LookupError, ValueError):
+        words["report"] = read_report(folder / "witness")
+    return LastWords(**words)
+
+
+def _registers(root: Path) -> dict[str, int]:
+    found = {}
+    for name, path in _REGISTERS.items():
+        with contextlib.suppress(OSError):
+            found[name] = int.from_bytes((root / path).read_bytes()[:4], "big")
+    return found
+
+
+def _panicked_at(root: Path) -> float:
+    with contextlib.suppress(OSError):
+        records = (file for folder in _PANICS for file in (root / folder).glob("**/dmesg-*"))
+        return max((file.stat().st_mtime for file in records), default=0.0)
+    return 0.0
+
+
+def forget_old_runs(folder: Path) -> None:
+    """Remove the last words of all but the last few runs."""
+    with contextlib.suppress(OSError):
+        newest_first = sorted(folder.iterdir(), key=lambda run: run.stat().st_mtime, reverse=True)
+        for run in newest_first[_RUNS_KEPT:]:
+            shutil.rmtree(run, ignore_errors=True)
+
+
+def _ends_in_nuls(log: Path) -> bool:
+    """Whether the log before the last start ends in NULs, as a file that lost power may."""
+    with log.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - _LOG_TAIL_BYTES))
+        tail = file.read()
+    before_start = tail[: max(tail.rfind(_START_BANNER), 0)]
+    # The banner's own time stands on the line after the NULs, or right behind them.
+    end = before_start[-200:]
+    return b"\0" * _FEWEST_NULS in end
+
+
+@dataclass(frozen=True)
+class Start:
+    """What the start that follows an end knows.
+
+    Attributes:
+        same_boot: Whether the host has been up ever since.
+        seen_at: The Unix time at which the run that ended was seen last.
+        usual_registers: What each reset register reads after orderly reboots of this board.
+        changed: As in :class:`Facts`.
+        plugins: The names of plugins, by their folders.
+    """
+
+    same_boot: bool
+    seen_at: float
+    usual_registers: Mapping[str, set[int]]
+    changed: list[dict[str, str | None]]
+    plugins: Mapping[str, str]
+
+
+def facts_about(last: LastRun, scene: Scene, start: Start) -> Facts:
+    """What the record and the scene together say about the end of a run."""
+    words = scene.words.get(last.token, NO_WORDS)
+    died = scene.died(last)
+    end = last.seen if died is None else died
+    undervoltage_before = None if last.undervoltage_at is None else end - last.undervoltage_at
+    common: dict[str, Any] = {
+        "undervoltage_count": last.undervoltage_count,
+        "undervoltage_seconds_before": undervoltage_before and round(undervoltage_before, 1),
+        "exception": _about_exception(words.exception, end, start.plugins),
+        "changed": start.changed,
+    }
+    if last.said_goodbye:
+        return Facts(goodbye=last.goodbye or "unknown", **common)
+    counted = scene.vitals if start.same_boot else {}
+    if words.report and words.report.oom_kills is not None:
+        counted = {**counted, "oom_kills": words.report.oom_kills}
+    return Facts(
+        vitals=_vitals_before(end, last.beats),
+        oom_kills=_growth("oom_kills", last.beats, counted),
+        # Counted in the file system itself, so that a boot makes no difference.
+        filesystem_errors=_growth("filesystem_errors", last.beats, scene.vitals),
+        fault=_about_fault(words.fault, start.plugins),
+        hung=_about_hang(words.hang, start.plugins),
+        nuls=scene.nuls and not start.same_boot,
+        disk={name: scene.vitals[name] for name in _DISK_SIGNS if name in scene.vitals},
+        registers={}
+        if start.same_boot
+        else {
+            name: value
+            for name, value in scene.registers.items()
+            if start.usual_registers.get(name) and value not in start.usual_registers[name]
+        },
+        panicked=not start.same_boot and scene.panicked_at > start.seen_at,
+        **_about_report(words.report),
+        **common,
+    )
+
+
+_DISK_SIGNS = ("disk_free_bytes", "disk_read_only")
+_CODES = {1: "exited", 2: "killed", 3: "dumped"}
+
+
+def _about_report(report: Report | None) -> dict[str, Any]:
+    if report is None:
+        return {}
+    about = {
+        "witnessed": True,
+        "pid": report.pid,
+        "result": report.result,
+        "host_job": going_down(report.jobs),
+        "lines": _telling(report.service_lines) + _telling(report.kernel_lines),
+    }
+    if report.code:
+        return {**about, "code": _CODES.get(report.code), "status": report.exit_status}
+    if report.status is None:
+        return about
+    signal = report.status & 0x7F
+    if signal:
+        return {**about, "code": "killed", "status": signal}
+    return {**about, "code": "exited", "status": report.status >> 8}
+
+
+def _telling(lines: list[str]) -> list[str]:
+    return [line for line in lines if _TELLING_LINE.search(line)][-_KEPT_LINES:]
+
+
+def _vitals_before(end: float, beats: Sequence[Beat]) -> list[dict[str, float]]:
+    """The vital signs of so many minutes before the end, newest first."""
+    kept: list[Beat] = []
+    for minutes in MINUTES_KEPT:
+        earlier = [beat for beat in beats if beat.vitals and beat.at <= end - minutes * 60]
+        if not minutes and not earlier:
+            earlier = [beat for beat in beats if beat.vitals]
+        if earlier and earlier[-1] not in kept and _is_near(end - earlier[-1].at, minutes):
+            kept.append(earlier[-1])
+    return [{"seconds_before": max(0.0, round(end - beat.at, 1)), **beat.vitals} for beat in kept]
+
+
+def _is_near(seconds: float, minutes: int) -> bool:
+    # A heartbeat is at most ten minutes from the next.
+    return seconds <= minutes * 60 * 1.25 + 660
+
+
+def _growth(name: str, beats: Sequence[Beat], counted: Vitals) -> int:
+    before = next((beat.vitals[name] for beat in reversed(beats) if name in beat.vitals), None)
+    if before is None or name not in counted:
+        return 0
+    return max(0, int(counted[name] - before))
+
+
+def _about_fault(dump: str, plugins: Mapping[str, str]) -> dict[str, str] | None:
+    found = re.search(r"^(?:Fatal Python error|Windows fatal exception): (.*)$", dump, re.MULTILINE)
+    if not found:
+        return None
+    return {"signal": found[1], **_culprits(_current_thread(dump), plugins)}
+
+
+def _about_hang(dump: str, plugins: Mapping[str, str]) -> dict[str, str] | None:
+    """Only of a hang that did not end: the loop says so when it answers again."""
+    _, timeout, last = dump.rpartition("Timeout (")
+    if not timeout or ANSWERED_AGAIN in last:
+        return None
+    # The loop runs in the main thread, which comes last.
+    *_, main_thread = last.split("\nThread 0x")
+    return _culprits(_files(main_thread), plugins) or {"library": ""}
+
+
+def _current_thread(dump: str) -> list[str]:
+    _, _, stack = dump.partition("Current thread 0x")
+    return _files(stack.partition("\n\n")[0])
+
+
+def _files(stack: str) -> list[str]:
+    """The files of a stack as faulthandler writes it, innermost first."""
+    return [found[1] for found in map(_FRAME.match, stack.splitlines()) if found]
+
+
+def _culprits(innermost_first: list[str], plugins: Mapping[str, str]) -> dict[str, str]:
+    if not innermost_first:
+        return {}
+    culprits = {"library": _library(innermost_first[0])}
+    plugin = _plugin(innermost_first, plugins)
+    return {**culprits, "plugin": plugin} if plugin else culprits
+
+
+def _library(file: str) -> str:
+    """The package or module that a file belongs to."""
+    parts = Path(file).parts
+    for folder in ("site-packages", "dist-packages", "plugins", "lib-dynload"):
+        if folder in parts[:-1]:
+            return parts[len(parts) - parts[::-1].index(folder)].removesuffix(".py")
+    inside = next(
+        (n for n, part in enumerate(parts) if re.fullmatch(r"python3\.\d+t?", part)), None
+    )
+    name = parts[inside + 1] if inside is not None and inside + 1 < len(parts) else parts[-1]
+    return name.removesuffix(".py")
+
+
+def _plugin(innermost_first: list[str], plugins: Mapping[str, str]) -> str | None:
+    for file in innermost_first:
+        for folder, name in plugins.items():
+            if file == folder or file.startswith(folder + os.sep):
+                return name
+    return None
+
+
+def _about_exception(
+    words: dict[str, Any] | None, end: float, plugins: Mapping[str, str]
+) -> dict[str, Any] | None:
+    if not words:
+        return None
+    about = {name: words.get(name) for name in ("thread", "type", "message", "errno")}
+    about["seconds_before"] = round(end - words["at"], 1)
+    plugin = _plugin(words["files"][::-1], plugins)
+    return {**about, "plugin": plugin} if plugin else about

@@ -1,0 +1,329 @@
+"""Why something ended: one table of rules over the facts. Pure.
+
+A rule has a reason and what would be a sign of it. A sign that names the reason itself makes
+it ``certain``; two from independent sources make it ``likely``, one makes it ``possible``. The
+surest reason wins, and between equals the first in the table. No sign is taken from the
+absence of another, so knowing less never makes a verdict surer.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Iterator
+from typing import Any, Callable, NamedTuple
+
+from .evidence import Facts
+
+GRADES = ("certain", "likely", "possible", "unknown")
+"""Surest first."""
+
+LOW_MEMORY_BYTES = 64_000_000
+FULL_DISK_BYTES = 10_000_000
+HOT_CELSIUS = 85.0
+"""From here on a Raspberry Pi slows itself down."""
+LATE_SECONDS = 10.0
+SAG_SECONDS = 300.0
+"""Undervoltage so shortly before the end is a sign of more than a bad supply."""
+EXCEPTION_SECONDS = 120.0
+ENOSPC = 28
+EROFS = 30
+CRASH_SIGNALS = {
+    number
+    for name in ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL")
+    if (number := getattr(signal, name, None))
+}
+OVERHEAT_BIT, UNDERVOLTAGE_BIT, WATCHDOG_BIT = 4, 2, 16
+"""Of the register ``power_reset``."""
+POWER_ON_BIT = 0x1000
+"""Of the register ``rsts``."""
+
+
+class Sign(NamedTuple):
+    """One piece of evidence.
+
+    Attributes:
+        source: Where it comes from: ``systemd``, ``kernel``, ``process``, ``heartbeat``,
+            ``disk``, ``board``, ``undervoltage``, ``log``, ``journal``, ``goodbye``, ``start``.
+        what: Which sentence tells it (``words.py``).
+        values: What the sentence names.
+        is_proof: Whether it names the reason itself.
+    """
+
+    source: str
+    what: str
+    values: dict[str, Any] = {}  # noqa: RUF012
+    is_proof: bool = False
+
+
+class Verdict(NamedTuple):
+    """Why something ended.
+
+    Attributes:
+        reason: One of ``REASONS``.
+        grade: One of ``GRADES``.
+        signs: What speaks for it, then what else is known.
+        facts: What it was made of.
+    """
+
+    reason: str
+    grade: str
+    signs: tuple[Sign, ...]
+    facts: Facts
+
+
+Signs = Iterator[Sign]
+
+
+class Rule(NamedTuple):
+    reason: str
+    signs: Callable[[Facts], Signs]
+
+
+def _out_of_memory(facts: Facts) -> Signs:
+    if facts.result == "oom-kill":
+        yield Sign("systemd", "oom_result", is_proof=True)
+    killed = rf"[Kk]illed process {facts.pid} "
+    if facts.pid and any(re.search(killed, line) for line in facts.lines):
+        yield Sign("kernel", "oom_line", {"pid": facts.pid}, is_proof=True)
+    if facts.oom_kills:
+        was_killed = facts.code == "killed" and facts.status == signal.SIGKILL
+        yield Sign("kernel", "oom_count", {"count": facts.oom_kills}, is_proof=was_killed)
+    available = facts.last_vitals.get("memory_available_bytes")
+    if available is not None and available < LOW_MEMORY_BYTES:
+        yield Sign("heartbeat", "memory_low", {"bytes": available})
+    if _excepted(facts, "MemoryError"):
+        yield Sign("process", "memory_error")
+
+
+def _native_crash(facts: Facts) -> Signs:
+    if facts.fault:
+        yield Sign("process", "fault", facts.fault, is_proof=True)
+    if facts.code in ("killed", "dumped") and facts.status in CRASH_SIGNALS:
+        yield _signal(facts)
+
+
+def _hung(facts: Facts) -> Signs:
+    if facts.hung:
+        yield Sign("process", "hang", facts.hung, is_proof=True)
+    if facts.result == "watchdog":
+        yield Sign("systemd", "watchdog_result", is_proof=True)
+    late = facts.last_vitals.get("loop_late_seconds", 0.0)
+    if late >= LATE_SECONDS:
+        yield Sign("heartbeat", "loop_late", {"seconds": late})
+
+
+def _exited(facts: Facts) -> Signs:
+    if facts.code == "exited":
+        yield Sign("systemd" if facts.result else "kernel", "exit", {"status": facts.status}, True)
+
+
+def _killed(facts: Facts) -> Signs:
+    if facts.code == "killed" and facts.status not in CRASH_SIGNALS:
+        yield _signal(facts)
+
+
+def _signal(facts: Facts) -> Sign:
+    name = _signal_name(facts.status or 0)
+    values = {"number": facts.status, "name": name, "signal": name}
+    return Sign("systemd" if facts.result else "kernel", "signal", values, is_proof=True)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "?"
+
+
+def _main_exception(facts: Facts) -> Signs:
+    if facts.exception and facts.exception["thread"] == "MainThread":
+        yield Sign("process", "exception", facts.exception, is_proof=True)
+
+
+def _disk_full(facts: Facts) -> Signs:
+    if facts.exception and facts.exception.get("errno") == ENOSPC:
+        yield Sign("process", "no_space")
+    if _free(facts.last_vitals) < FULL_DISK_BYTES:
+        yield Sign("disk", "disk_was_full", {"bytes": _free(facts.last_vitals)})
+    elif _free(facts.disk) < FULL_DISK_BYTES:
+        yield Sign("disk", "disk_is_full", {"bytes": _free(facts.disk)})
+
+
+def _free(vitals: dict[str, float]) -> float:
+    return vitals.get("disk_free_bytes", FULL_DISK_BYTES)
+
+
+def _disk_read_only(facts: Facts) -> Signs:
+    if facts.exception and facts.exception.get("errno") == EROFS:
+        yield Sign("process", "read_only_error")
+    if facts.last_vitals.get("disk_read_only"):
+        yield Sign("disk", "disk_was_read_only")
+    elif facts.disk.get("disk_read_only"):
+        yield Sign("disk", "disk_is_read_only")
+    if facts.filesystem_errors:
+        yield Sign("kernel", "filesystem_errors", {"count": facts.filesystem_errors})
+
+
+def _kernel_panic(facts: Facts) -> Signs:
+    if facts.panicked:
+        yield Sign("kernel", "panic", is_proof=True)
+
+
+def _undervoltage(facts: Facts) -> Signs:
+    if _register(facts, "power_reset", UNDERVOLTAGE_BIT):
+        yield _reset(facts, "power_reset")
+    before = facts.undervoltage_seconds_before
+    if before is not None and before <= SAG_SECONDS:
+        yield Sign("undervoltage", "sag", {"count": facts.undervoltage_count, "seconds": before})
+    elif facts.undervoltage_count:
+        yield Sign("undervoltage", "sags_earlier", {"count": facts.undervoltage_count})
+
+
+def _overheated(facts: Facts) -> Signs:
+    if _register(facts, "power_reset", OVERHEAT_BIT):
+        yield _reset(facts, "power_reset")
+    celsius = facts.last_vitals.get("cpu_celsius", 0.0)
+    if celsius >= HOT_CELSIUS:
+        yield Sign("heartbeat", "hot", {"celsius": celsius})
+
+
+def _watchdog(facts: Facts) -> Signs:
+    if _register(facts, "power_reset", WATCHDOG_BIT):
+        yield _reset(facts, "power_reset")
+    if facts.hung:
+        yield Sign("process", "hang", facts.hung)
+
+
+def _power_cut(facts: Facts) -> Signs:
+    if _register(facts, "rsts", POWER_ON_BIT):
+        yield _reset(facts, "rsts")
+    if facts.nuls:
+        yield Sign("log", "nuls")
+
+
+def _register(facts: Facts, name: str, bit: int) -> bool:
+    return bool(facts.registers.get(name, 0) & bit)
+
+
+def _reset(facts: Facts, name: str) -> Sign:
+    return Sign("board", "register", {"name": name, "value": f"{facts.registers[name]:#x}"})
+
+
+def _update(facts: Facts) -> Signs:
+    if facts.changed and facts.goodbye in ("no", "unknown"):
+        yield Sign("start", "changed", {"changed": facts.changed}, is_proof=True)
+
+
+def _reboot(facts: Facts) -> Signs:
+    if facts.goodbye == "reboot":
+        yield Sign("systemd", "rebooting", is_proof=True)
+
+
+def _power_off(facts: Facts) -> Signs:
+    if facts.goodbye == "power_off":
+        yield Sign("systemd", "powering_off", is_proof=True)
+
+
+def _requested(facts: Facts) -> Signs:
+    if facts.goodbye:
+        yield Sign("goodbye", "goodbye", is_proof=True)
+
+
+def _excepted(facts: Facts, type_: str) -> bool:
+    return bool(facts.exception and facts.exception["type"] == type_)
+
+
+_CRASH = (
+    Rule("out_of_memory", _out_of_memory),
+    Rule("native_crash", _native_crash),
+    Rule("hung", _hung),
+    Rule("exited", _exited),
+    Rule("killed", _killed),
+    Rule("disk_full", _disk_full),
+    Rule("disk_read_only", _disk_read_only),
+)
+_HOST_DOWN = (
+    Rule("kernel_panic", _kernel_panic),
+    Rule("undervoltage", _undervoltage),
+    Rule("overheated", _overheated),
+    Rule("watchdog", _watchdog),
+    Rule("power_cut", _power_cut),
+    Rule("disk_full", _disk_full),
+    Rule("disk_read_only", _disk_read_only),
+)
+_HOST_GOES_DOWN = (Rule("reboot", _reboot), Rule("power_off", _power_off))
+_ASKED_TO_END = (
+    Rule("exited", _main_exception),
+    Rule("update", _update),
+    *_HOST_GOES_DOWN,
+    Rule("requested", _requested),
+)
+RULES: dict[str, dict[str, tuple[Rule, ...]]] = {
+    "octoprint": {
+        "restart": _ASKED_TO_END,
+        "shutdown": _ASKED_TO_END,
+        "crash": _CRASH,
+        "power_loss": _HOST_DOWN,
+        "restored": (),
+    },
+    "system": {
+        "shutdown": _HOST_GOES_DOWN,
+        "power_loss": _HOST_DOWN,
+        "restored": (),
+        "unknown": (),
+    },
+}
+"""What may be the reason of each end of ``ends.ENDS``. The printer's are still to come."""
+
+UNKNOWN = "unknown"
+
+REASONS = {
+    (subject, end): (*(rule.reason for rule in rules), UNKNOWN)
+    for subject, ends in RULES.items()
+    for end, rules in ends.items()
+}
+"""The reasons that an end of a subject can have."""
+
+
+def verdict(subject: str, end: str, facts: Facts) -> Verdict:
+    """The verdict on one end.
+
+    Args:
+        subject: ``octoprint`` or ``system``.
+        end: One of the subject's ends.
+        facts: All that is known.
+    """
+    found = [(rule.reason, list(rule.signs(facts))) for rule in RULES[subject][end]]
+    found = [(reason, signs) for reason, signs in found if signs]
+    if not found:
+        return Verdict(UNKNOWN, UNKNOWN, _context(facts, ()), facts)
+    # min takes the first of equals.
+    reason, signs = min(found, key=lambda one: GRADES.index(_grade(one[1])))
+    others = [sign for _, signs_of_other in found for sign in signs_of_other]
+    return Verdict(reason, _grade(signs), _context(facts, (*signs, *others)), facts)
+
+
+def _grade(signs: list[Sign]) -> str:
+    if any(sign.is_proof for sign in signs):
+        return "certain"
+    return "likely" if len({sign.source for sign in signs}) > 1 else "possible"
+
+
+def _context(facts: Facts, signs: tuple[Sign, ...]) -> tuple[Sign, ...]:
+    """The signs, each once, and what is worth knowing beside them."""
+    told: dict[tuple[str, str], Sign] = {}
+    for sign in (*signs, *_known_besides(facts)):
+        told.setdefault((sign.what, repr(sign.values)), sign)
+    return tuple(told.values())
+
+
+def _known_besides(facts: Facts) -> Signs:
+    if facts.exception and facts.exception["seconds_before"] <= EXCEPTION_SECONDS:
+        yield Sign("process", "exception", facts.exception)
+    if facts.host_job in ("reboot", "power_off"):
+        yield Sign("systemd", "host_was_going_down")
+    if facts.changed:
+        yield Sign("start", "changed", {"changed": facts.changed})
+    for line in facts.lines:
+        yield Sign("journal", "line", {"line": line})

@@ -1,0 +1,134 @@
+"""The vital signs of host and process, from Linux's own files: no fork, no library.
+
+A heartbeat reads them, once a minute on a weak board, so they have to cost next to nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Callable
+
+NAMES = (
+    "memory_available_bytes",
+    "swap_used_bytes",
+    "process_memory_bytes",
+    "process_open_files",
+    "load",
+    "cpu_celsius",
+    "disk_free_bytes",
+    "disk_read_only",
+    "oom_kills",
+    "filesystem_errors",
+    "loop_late_seconds",
+)
+"""Every vital sign. ``load`` is the average of a minute, ``oom_kills`` and
+``filesystem_errors`` count since the boot and since the file system was made,
+``disk_read_only`` is 0 or 1, ``loop_late_seconds`` is how late OctoPrint's server loop was at
+worst since the heartbeat before."""
+
+Vitals = dict[str, float]
+"""Vital signs by name; what a host does not have is not there."""
+
+# The kernel's names for the sensor of the processor on boards and PCs.
+_CPU_ZONE = re.compile("cpu|soc|pkg", re.IGNORECASE)
+
+
+class VitalSigns:
+    """Reads the vital signs.
+
+    Args:
+        folder: Where OctoPrint keeps its data.
+        loop_late_seconds: How late the server loop was; ``None`` if nobody watches it.
+        root: Where ``/proc`` and ``/sys`` are.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        loop_late_seconds: Callable[[], float | None] = lambda: None,
+        root: Path = Path("/"),
+    ) -> None:
+        self._folder = folder
+        self._loop_late_seconds = loop_late_seconds
+        self._proc = root / "proc"
+        self._cpu_sensor = _cpu_sensor(root / "sys/class/thermal")
+        self._error_counts = sorted((root / "sys/fs/ext4").glob("*/errors_count"))
+        self._readers = (
+            self._memory,
+            self._process_memory,
+            self._open_files,
+            self._load,
+            self._temperature,
+            self._disk,
+            self._oom_kills,
+            self._filesystem_errors,
+            self._loop,
+        )
+
+    def read(self) -> Vitals:
+        """The vital signs at this moment."""
+        vitals: Vitals = {}
+        if sys.platform != "linux":
+            return vitals
+        for reader in self._readers:
+            # A host without such a file, or with one of another form, lacks that sign alone.
+            with contextlib.suppress(OSError, ValueError, LookupError):
+                vitals.update(reader())
+        return vitals
+
+    def _memory(self) -> Iterator[tuple[str, float]]:
+        kilobytes = {
+            name: int(rest.split()[0])
+            for name, _, rest in (
+                line.partition(":") for line in (self._proc / "meminfo").read_text().splitlines()
+            )
+        }
+        yield "memory_available_bytes", kilobytes["MemAvailable"] * 1024
+        yield "swap_used_bytes", (kilobytes["SwapTotal"] - kilobytes["SwapFree"]) * 1024
+
+    def _process_memory(self) -> Iterator[tuple[str, float]]:
+        resident_pages = int((self._proc / "self/statm").read_text().split()[1])
+        yield "process_memory_bytes", resident_pages * mmap.PAGESIZE
+
+    def _open_files(self) -> Iterator[tuple[str, float]]:
+        yield "process_open_files", sum(1 for _ in (self._proc / "self/fd").iterdir())
+
+    def _load(self) -> Iterator[tuple[str, float]]:
+        yield "load", float((self._proc / "loadavg").read_text().split()[0])
+
+    def _temperature(self) -> Iterator[tuple[str, float]]:
+        if self._cpu_sensor:
+            yield "cpu_celsius", int(self._cpu_sensor.read_text()) / 1000
+
+    def _disk(self) -> Iterator[tuple[str, float]]:
+        disk = os.statvfs(self._folder)
+        yield "disk_free_bytes", disk.f_bavail * disk.f_frsize
+        yield "disk_read_only", int(bool(disk.f_flag & os.ST_RDONLY))
+
+    def _oom_kills(self) -> Iterator[tuple[str, float]]:
+        found = re.search(r"^oom_kill (\d+)$", (self._proc / "vmstat").read_text(), re.MULTILINE)
+        if found:
+            yield "oom_kills", int(found[1])
+
+    def _filesystem_errors(self) -> Iterator[tuple[str, float]]:
+        if self._error_counts:
+            yield "filesystem_errors", sum(int(file.read_text()) for file in self._error_counts)
+
+    def _loop(self) -> Iterator[tuple[str, float]]:
+        late = self._loop_late_seconds()
+        if late is not None:
+            yield "loop_late_seconds", round(late, 3)
+
+
+def _cpu_sensor(thermal: Path) -> Path | None:
+    for zone in sorted(thermal.glob("thermal_zone*")):
+        with contextlib.suppress(OSError):
+            if _CPU_ZONE.search((zone / "type").read_text()):
+                return zone / "temp"
+    return None

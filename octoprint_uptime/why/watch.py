@@ -1,0 +1,102 @@
+"""All that watches while all is well, started and stopped together."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import sys
+from pathlib import Path
+from typing import Any, Callable
+
+from ..reader import monotonic_clock
+from .evidence import Scene, forget_old_runs, look
+from .last_words import LastWords
+from .loop import LoopWatch
+from .undervoltage import AlarmWatch, undervoltage_alarm
+from .vitals import Vitals, VitalSigns
+from .witness import Witness, own_unit
+
+FOLDER = "last_words"
+"""The name of the folder where each run has one; no backup needs it."""
+
+
+class Watch:
+    """Watches one run of OctoPrint.
+
+    Args:
+        folder: The plugin's data folder.
+        log: OctoPrint's own log.
+        on_sags: Told how often undervoltage was seen.
+        logger: Where it is told what cannot be watched.
+        root: Where ``/proc``, ``/sys`` and ``/var`` are.
+
+    Attributes:
+        token: The name of this run's folder.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        log: Path,
+        on_sags: Callable[[int], None],
+        logger: logging.Logger,
+        root: Path = Path("/"),
+    ) -> None:
+        self.token = secrets.token_hex(8)
+        self._all_runs = folder / FOLDER
+        self._this_run = self._all_runs / self.token
+        self._log = log
+        self._on_sags = on_sags
+        self._logger = logger
+        self._root = root
+        since_boot = monotonic_clock()
+        self._loop = LoopWatch(self._this_run / "hang", logger)
+        self._last_words = LastWords(self._this_run, since_boot)
+        self._witness = Witness(self._this_run / "witness", own_unit(root), since_boot)
+        self._vital_signs = VitalSigns(folder, self._loop.late_seconds, root)
+
+    def start(self, loop: Any, with_witness: bool) -> None:
+        """Begin to watch. What cannot be watched is told once, and costs nothing else.
+
+        Args:
+            loop: The server's, of tornado.
+            with_witness: Whether a witness is wanted.
+        """
+        self._try("last words", self._make_folder)
+        self._try("last words", self._last_words.arm)
+        self._try("the server loop", lambda: self._loop.start(loop))
+        self._try("undervoltage", self._watch_undervoltage)
+        self.keep_witness(with_witness)
+
+    def keep_witness(self, wanted: bool) -> None:
+        """Have a witness, or none."""
+        self._try("the witness", self._witness.start if wanted else self._witness.dismiss)
+
+    def stop(self) -> None:
+        """OctoPrint ends in order."""
+        self._loop.stop()
+        self._witness.dismiss()
+
+    def vitals(self) -> Vitals:
+        """The vital signs at this moment."""
+        return self._vital_signs.read()
+
+    def look(self) -> Scene:
+        """What the runs before this one left behind."""
+        scene = look(self._all_runs, self._log, self.vitals(), self._root)
+        forget_old_runs(self._all_runs)
+        return scene
+
+    def _try(self, what: str, begin: Callable[[], None]) -> None:
+        try:
+            begin()
+        except OSError as error:
+            self._logger.warning("Cannot watch %s: %s", what, error)
+
+    def _make_folder(self) -> None:
+        self._this_run.mkdir(parents=True)
+
+    def _watch_undervoltage(self) -> None:
+        alarm = undervoltage_alarm(self._root) if sys.platform == "linux" else None
+        if alarm:
+            AlarmWatch(alarm, self._on_sags).start()

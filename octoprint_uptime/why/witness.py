@@ -1,0 +1,178 @@
+"""The witness: a tiny shell beside OctoPrint that outlives it and notes how it ended.
+
+Nothing else can: a process that is killed says nothing, systemd forgets how a service ended
+as soon as it starts again, and many a board keeps its journal in memory alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Callable, NamedTuple
+
+SCRIPT = Path(__file__).with_name("witness.sh")
+SHELL = Path("/bin/sh")
+REPORT_BYTES = 16_384
+GOODBYE_SECONDS = 2.0
+PATIENCE_SECONDS = 30.0
+"""How long a start waits for a witness that is still writing."""
+PRINTABLE_UNIT = re.compile(r"[A-Za-z0-9:_.@\\-]+\.service")
+
+
+class Unit(NamedTuple):
+    """The service of systemd that OctoPrint runs as, and whose systemd that is."""
+
+    name: str
+    manager: str
+
+
+def own_unit(root: Path = Path("/")) -> Unit | None:
+    """The service that this process belongs to; ``None`` where there is no systemd."""
+    if not (root / "run/systemd/system").is_dir():
+        return None
+    with contextlib.suppress(OSError):
+        for line in (root / "proc/self/cgroup").read_text().splitlines():
+            *_, path = line.split(":", 2)
+            *above, last = path.split("/")
+            if PRINTABLE_UNIT.fullmatch(last):
+                of_user = any(part.startswith("user@") for part in above)
+                return Unit(last, "--user" if of_user else "--system")
+    return None
+
+
+class Witness:
+    """Starts a witness and says goodbye to it.
+
+    Args:
+        report: The file for its report.
+        unit: The service that OctoPrint runs as.
+        since_boot: Seconds since the boot.
+    """
+
+    def __init__(self, report: Path, unit: Unit | None, since_boot: Callable[[], float]) -> None:
+        self._report = report
+        self._unit = unit or Unit("", "")
+        self._since_boot = since_boot
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Have a witness wait, on Linux.
+
+        Raises:
+            OSError: There can be none.
+        """
+        if sys.platform != "linux" or self._process is not None:
+            return
+        self._report.write_bytes(b" " * REPORT_BYTES)
+        command = (str(SHELL), "-c", '. "$0"; watch "$@"', str(SCRIPT), str(self._report))
+        self._process = subprocess.Popen(
+            [*command, str(os.getpid()), str(self._since_boot()), *self._unit],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            # A Ctrl-C in the terminal is meant for OctoPrint.
+            start_new_session=True,
+        )
+        assert self._process.stdin is not None
+        # A copy of this process would hold the pipe open after OctoPrint is gone.
+        os.register_at_fork(after_in_child=self._process.stdin.close)
+
+    def dismiss(self) -> None:
+        """Say goodbye to it: what ends now ends in order."""
+        if self._process is None:
+            return
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):  # it may have been killed
+            self._process.stdin.write(b"goodbye\n")
+            self._process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(GOODBYE_SECONDS)
+        self._process = None
+        with contextlib.suppress(OSError):
+            self._report.unlink()
+
+
+class Report(NamedTuple):
+    """What a witness noted at the death of the process.
+
+    ``died`` is in seconds since the boot. ``status`` is what ``wait`` would have
+    told its parent, ``None`` if the parent was quicker. ``result``, ``code`` and
+    ``exit_status`` are systemd's ``Result``, ``ExecMainCode`` and ``ExecMainStatus``.
+    ``jobs`` are the units that systemd was about to start. The lines are the journal's.
+    """
+
+    pid: int
+    died: float
+    status: int | None
+    oom_kills: int | None
+    result: str | None
+    code: int | None
+    exit_status: int | None
+    jobs: list[str]
+    service_lines: list[str]
+    kernel_lines: list[str]
+
+
+def read_report(file: Path, patience_seconds: float = PATIENCE_SECONDS) -> Report | None:
+    """The report in ``file``; ``None`` if there was no witness or it saw nothing.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    if not file.exists():
+        return None
+    deadline = time.monotonic() + patience_seconds
+    while True:
+        head, end, _ = file.read_text(errors="replace").partition("\nend\n")
+        if not head.startswith("witness 1\n"):
+            return None
+        if end or time.monotonic() > deadline:
+            return _parsed(head.splitlines())
+        time.sleep(0.1)
+
+
+def _parsed(lines: list[str]) -> Report:
+    facts: dict[str, str] = {}
+    jobs: list[str] = []
+    sections: dict[str, list[str]] = {"service": [], "kernel": []}
+    section: list[str] = []
+    for line in lines:
+        if line.startswith(" "):
+            section.append(line[1:])
+            continue
+        name, _, value = line.replace("=", " ", 1).partition(" ")
+        if name == "lines":
+            section = sections.setdefault(value, [])
+        elif name == "job":
+            jobs.append(value)
+        else:
+            facts[name] = value
+    return Report(
+        pid=int(facts["pid"]),
+        # The shell reads a clock that a container may have of its own.
+        died=float(facts["since"]) + float(facts["died"]) - float(facts["began"]),
+        status=_wait_status(facts.get("stat", "")),
+        oom_kills=_number(facts, "oom_kills"),
+        result=facts.get("Result"),
+        code=_number(facts, "ExecMainCode"),
+        exit_status=_number(facts, "ExecMainStatus"),
+        jobs=jobs,
+        service_lines=sections["service"],
+        kernel_lines=sections["kernel"],
+    )
+
+
+def _number(facts: dict[str, str], name: str) -> int | None:
+    return int(facts[name]) if name in facts else None
+
+
+def _wait_status(stat: str) -> int | None:
+    """The status in a line of ``/proc/PID/stat``, where the process has begun to end."""
+    fields = stat.rpartition(")")[2].split()
+    return int(fields[-1]) if fields and fields[0] in "XZ" else None

@@ -1,0 +1,63 @@
+# The witness: waits beside OctoPrint, and notes how it ended if it ends without a goodbye.
+# Read by `sh -c '. "$0"; watch "$@"'`, so that no file stays open. What it is given is never
+# part of a command.
+
+# watch REPORT PID SINCE UNIT MANAGER
+# REPORT has been filled with blanks, so that it can be written on a disk that is full.
+# SINCE is OctoPrint's own clock as it started this.
+# UNIT is systemd's name for the service, or empty; MANAGER is --system or --user.
+watch() {
+    # systemd ends what is left of a service; this is what has to be left.
+    trap '' TERM HUP INT QUIT
+    read -r began _ </proc/uptime
+    read -r word && [ "$word" = goodbye ] && exit
+    read -r died _ </proc/uptime
+    # Only while its parent has not noticed yet.
+    read -r stat <"/proc/$2/stat" || stat=
+    testify "$@" 1<>"$1"
+    sync "$1"
+}
+
+testify() {
+    echo "witness 1"
+    echo "since $3"
+    echo "began $began"
+    echo "died $died"
+    echo "pid $2"
+    echo "stat $stat"
+    oom_kills
+    if [ -n "$4" ]; then
+        service "$4" "$5"
+        lines service "$5" --unit="$4" -n 20
+    fi
+    lines kernel -k -n 40
+    echo "end"
+}
+
+oom_kills() {
+    while read -r name count; do
+        [ "$name" = oom_kill ] && echo "oom_kills $count"
+    done </proc/vmstat
+}
+
+# systemd may need a moment to notice, and forgets when it starts the service again.
+service() {
+    tries=0
+    while [ $tries -lt 20 ]; do
+        shown=$(timeout 5 systemctl "$2" show -p Result -p ExecMainCode -p ExecMainStatus -- "$1") || return
+        case $shown in *ExecMainCode=0*) ;; *) break ;; esac
+        tries=$((tries + 1))
+        sleep 0.1
+    done
+    echo "$shown"
+    timeout 5 systemctl "$2" list-jobs --no-legend --plain | while read -r _ job kind _; do
+        [ "$kind" = start ] && echo "job $job"
+    done
+}
+
+# Indented, so that no line of a log passes for one of ours.
+lines() {
+    echo "lines $1"
+    shift
+    timeout 5 journalctl -b -q -o short-iso --no-pager "$@" | cut -c -200 | sed 's/^/ /'
+}
