@@ -515,7 +515,7 @@ class History:
         )
         return Records(
             boots=list(map(Boot._make, boots)),
-            runs=list(map(Run._make, runs)),
+            runs=self._as_seen_last(list(map(Run._make, runs))),
             connections=list(map(Connection._make, connections)),
         )
 
@@ -585,6 +585,13 @@ class History:
                 (died, died, run),
             )
         self._database.execute("DELETE FROM beats")
+
+    def _as_seen_last(self, runs: list[Run]) -> list[Run]:
+        """With the heartbeats of the last one, which have not been moved to its row."""
+        (beat,) = self._row("SELECT max(at) FROM beats WHERE run = (SELECT max(id) FROM runs)")
+        if runs and beat is not None and runs[-1].ended is None:
+            runs[-1] = runs[-1]._replace(seen=max(runs[-1].seen, beat))
+        return runs
 
     def _beats(self, run: int) -> list[Beat]:
         rows = self._database.execute(
