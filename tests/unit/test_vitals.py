@@ -9,6 +9,7 @@ from octoprint_uptime.why.vitals import NAMES, VitalSigns
 
 # As a Raspberry Pi's kernel writes them.
 BOARD = {
+    "proc/self/mountinfo": "1 0 0:0 / / rw - tmpfs tmpfs rw\n",
     "proc/meminfo": """\
 MemTotal:         945364 kB
 MemFree:           63780 kB
@@ -74,6 +75,15 @@ def test_what_it_writes_otherwise_is_left_out_alone(board):
     root = board({**BOARD, "proc/meminfo": "nonsense\n", "proc/loadavg": "\n"})
     assert {"memory_available_bytes", "load"}.isdisjoint(VitalSigns(root, root=root).read())
     assert "oom_kills" in VitalSigns(root, root=root).read()
+
+
+@pytest.mark.parametrize(("options", "is_read_only"), [("rw", 0), ("rw,emergency_ro", 1)])
+def test_a_file_system_that_failed(board, options, is_read_only):
+    root = board(BOARD)
+    device = root.stat().st_dev
+    mount = f"22 1 {os.major(device)}:{os.minor(device)} / / rw - ext4 /dev/mmcblk0p2 {options}\n"
+    board({"proc/self/mountinfo": "1 0 0:99 / /sys ro - sysfs sysfs rw\n" + mount})
+    assert VitalSigns(root, root=root).read()["disk_read_only"] == is_read_only
 
 
 def test_this_host(tmp_path):
