@@ -25,7 +25,7 @@ MAKE_VENV := tools/venv.sh $(VENV) $(PYTHON) $(OCTOPRINT)
 venv-develop:
 	@$(MAKE_VENV) develop
 test-environment:
-	@$(MAKE_VENV) develop curl $(CHROMIUM_PACKAGE)
+	@$(MAKE_VENV) develop curl strace $(CHROMIUM_PACKAGE)
 
 node_modules: package-lock.json | venv-develop
 	@PATH="$(abspath $(BIN)):$$PATH"; npm ci --no-audit --no-fund --loglevel error >/dev/null
