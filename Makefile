@@ -79,7 +79,8 @@ farm-scale: venv-develop ## Measure what 1,000 printers cost a Prometheus
 	@$(BIN)/python tools/farm_scale.py
 
 .PHONY: soak
-soak: venv-develop ## Kill what writes the history 200 times and look at the file
+soak: ## Kill what writes the history 200 times, cut its power 2,000 times, look at the file
+	@$(MAKE_VENV) develop strace
 	@$(BIN)/python tools/soak.py
 
 .PHONY: release
