@@ -13,6 +13,7 @@ import random
 import sqlite3
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +31,8 @@ DAMAGED = "called damaged"
 UNUSABLE = "cannot be opened"
 LOST = "a commit is lost or half there"
 COPIED = "taken for a copy"
+
+IN_MEMORY = Path("/dev/shm")
 
 
 class Story(NamedTuple):
@@ -117,20 +120,26 @@ def promised_after(mark: Mark, promised: set[str]) -> set[str]:
 
 def opened(contents: dict[str, bytes]) -> str:
     """The state in which the history finds these contents."""
-    with tempfile.TemporaryDirectory() as parent:
+    with rebuilt(contents) as path, contextlib.closing(History(path)) as history:
+        return state(history)
+
+
+@contextlib.contextmanager
+def rebuilt(contents: dict[str, bytes]) -> Iterator[Path]:
+    """The history's file in a folder with these contents."""
+    # Nothing there has to outlast anything, and a disk would take minutes to synchronise it all.
+    where = IN_MEMORY if IN_MEMORY.is_dir() else None
+    with tempfile.TemporaryDirectory(dir=where) as parent:
         folder = Path(parent) / "data"
         put(contents, folder)
-        with contextlib.closing(History(folder / FILE)) as history:
-            return state(history)
+        yield folder / FILE
 
 
 def trouble_with(contents: dict[str, bytes], promised: set[str]) -> str | None:
     """What is wrong with what a power cut has left."""
-    with tempfile.TemporaryDirectory() as parent:
-        folder = Path(parent) / "data"
-        put(contents, folder)
+    with rebuilt(contents) as path:
         try:
-            return trouble_in(folder / FILE, promised)
+            return trouble_in(path, promised)
         except (sqlite3.Error, HistoryUnavailableError) as error:
             return DAMAGED if is_damage(error) else UNUSABLE
 

@@ -17,10 +17,12 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Callable
 
 from octoprint_uptime.history import original, recorder
 from octoprint_uptime.history.record import MIGRATIONS, PAGE_BYTES, History
 from octoprint_uptime.history.recorder import Recorder
+from octoprint_uptime.why.vitals import NAMES, Vitals
 
 FILE = "history.db"
 RUNS = 6
@@ -75,10 +77,10 @@ def write_old_file(path: Path) -> None:
         )
 
 
-def begun(path: Path) -> Recorder:
+def begun(path: Path, vitals: Callable[[], Vitals] = dict) -> Recorder:
     """A recorder that has begun its run."""
     made = Recorder(path, logging.getLogger(), lambda: 3600.0, lambda: 90, lambda: None)
-    made.start(None, "power cuts")
+    made.start(None, "power cuts", vitals=vitals)
     wait_for(made)
     return made
 
@@ -93,7 +95,7 @@ def wait_for(recording: Recorder) -> None:
 def live(path: Path, seed: str) -> None:
     """One run of OctoPrint, which ends with a goodbye or without."""
     dice = random.Random(seed)
-    recording = begun(path)
+    recording = begun(path, lambda: {name: dice.random() for name in NAMES})
     for number in range(dice.randrange(MOST_EVENTS)):
         happen(recording, f"/dev/ttyUSB{number}", dice)
         wait_for(recording)
