@@ -25,7 +25,7 @@ MAKE_VENV := tools/venv.sh $(VENV) $(PYTHON) $(OCTOPRINT)
 venv-develop:
 	@$(MAKE_VENV) develop
 test-environment:
-	@$(MAKE_VENV) develop curl e2fsprogs=mkfs.ext4 $(CHROMIUM_PACKAGE)
+	@$(MAKE_VENV) develop curl e2fsprogs=mkfs.ext4 strace $(CHROMIUM_PACKAGE)
 
 node_modules: package-lock.json | venv-develop
 	@PATH="$(abspath $(BIN)):$$PATH"; npm ci --no-audit --no-fund --loglevel error >/dev/null
@@ -79,7 +79,8 @@ farm-scale: venv-develop ## Measure what 1,000 printers cost a Prometheus
 	@$(BIN)/python tools/farm_scale.py
 
 .PHONY: soak
-soak: venv-develop ## Kill what writes the history 200 times and look at the file
+soak: ## Kill what writes the history 200 times, cut its power 2,000 times, look at the file
+	@$(MAKE_VENV) develop strace
 	@$(BIN)/python tools/soak.py
 
 .PHONY: release
