@@ -116,7 +116,7 @@ class VitalSigns:
 
         That is what newer kernels make of an error of ext4.
         """
-        device = os.stat(self._folder).st_dev
+        device = self._folder.stat().st_dev
         id_ = f" {os.major(device)}:{os.minor(device)} "
         mounts = (self._proc / "self/mountinfo").read_text().splitlines()
         return any(id_ in mount and "emergency_ro" in mount for mount in mounts)

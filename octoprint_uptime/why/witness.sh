@@ -12,10 +12,20 @@ watch() {
     read -r began _ </proc/uptime
     read -r word && [ "$word" = goodbye ] && exit
     read -r died _ </proc/uptime
-    # Only while its parent has not noticed yet.
-    read -r stat <"/proc/$2/stat" || stat=
+    exit_code "$2"
     testify "$@" 1<>"$1"
     sync "$1"
+}
+
+# The kernel knows how a process ended only until its parent has asked.
+exit_code() {
+    tries=0
+    stat=
+    while read -r stat <"/proc/$1/stat" && [ $tries -lt 20 ]; do
+        case $stat in *") Z "*) return ;; esac
+        tries=$((tries + 1))
+        sleep 0.05
+    done
 }
 
 testify() {

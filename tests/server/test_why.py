@@ -185,6 +185,11 @@ class TestOutOfMemory:
         assert ended["end_exact"] is True
 
 
+def device_number(path):
+    device = path.stat().st_dev
+    return f"{os.major(device)}:{os.minor(device)}"
+
+
 def run(*command):
     subprocess.run(command, check=True)
 
@@ -206,18 +211,26 @@ class TestDisk:
             while True:
                 file.write(bytes(4096))
 
-    def test_full(self, on_disk):
+    @pytest.mark.parametrize(
+        ("death", "reason", "grade", "exact"),
+        [
+            # The file for the witness's report lay ready.
+            (kill, "killed", "certain", True),
+            (cut_power, "disk_full", "possible", False),
+        ],
+    )
+    def test_full(self, on_disk, death, reason, grade, exact):
         server, data = on_disk
-        run("mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", data)
+        run("mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", data)
         recorded(server)
         self.fill(data)
-        server.stop(signal.SIGKILL)
+        death(server)
         admin = self.started_again(server)
         (data / "filler").unlink()
         ended = self.known_end(admin)
-        assert told(ended) == ("crash", "disk_full", "possible")
-        # The witness's report lay ready.
-        assert ended["end_exact"] is True
+        assert told(ended) == ("crash", reason, grade)
+        assert "Disk space left after the start: 0 MB." in evidence(ended)
+        assert ended["end_exact"] is exact
 
     def test_read_only(self, on_disk, tmp_path):
         """The kernel meets an error in the file system, and lets nobody write any more."""
@@ -228,7 +241,7 @@ class TestDisk:
         run("mkfs.ext4", "-q", image)
         run("mount", "-o", "loop,errors=remount-ro", image, data)
         recorded(server)
-        (device,) = Path("/sys/dev/block").glob(f"{os.major(data.stat().st_dev)}:*")
+        (device,) = Path("/sys/dev/block").glob(device_number(data))
         error = f"/sys/fs/ext4/{device.resolve().name}/trigger_fs_error"
         Path(error).write_text("an error of the test's")
         server.stop(signal.SIGKILL)

@@ -51,7 +51,7 @@ class DeathsPlugin(octoprint.plugin.SimpleApiPlugin, octoprint.plugin.StartupPlu
 
     def _hold_up_the_loop(self, seconds):
         # Not before it has answered this request.
-        self.loop.add_callback(self.loop.call_later, 1, time.sleep, seconds)
+        self.loop.add_callback(self.loop.call_later, 1, lambda: time.sleep(seconds))
 
     def throw(self):
         """In a thread, which dies alone."""
