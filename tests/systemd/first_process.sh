@@ -3,8 +3,14 @@
 # It is called in new namespaces. Whatever is written in there is in memory and gone with them,
 # except the machine's disk.
 # Usage: first_process.sh MACHINE CHECKOUT PYTHON_HOME
-# MACHINE is a folder with: root/, where to mount; disk/, the home of the owner; units/;
-# boot_id and kernel-seqnum, what this boot is called and which kernel messages are older.
+# MACHINE is a folder with
+#   root/          where to mount
+#   disk/          the home of its owner, which outlasts this boot
+#   units/         all that systemd gets besides its own
+#   machine-id     as in /etc
+#   boot_id        the kernel's name for this boot
+#   kernel-seqnum  journald's file with the number of the next kernel message to be read
+#   cgroups        lines with the type, options and folder of a hierarchy of control groups
 set -eu
 machine=$1 checkout=$2 python_home=$3
 root=$machine/root

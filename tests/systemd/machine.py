@@ -96,6 +96,7 @@ class Machine:
         self._wait_for_octoprint()
 
     def reboot(self) -> None:
+        """In order, until OctoPrint answers again."""
         self.run("systemctl", "reboot", check=False)
         self._wait_until_off(signal.SIGHUP)
         self.boot()
@@ -105,10 +106,10 @@ class Machine:
         self._wait_until_off(signal.SIGINT)
 
     def cut_power(self) -> None:
-        """All in there is gone at once."""
+        """All in there is gone at once; nothing happens if it is off."""
         if self._power is None:
             return
-        with contextlib.suppress(IndexError, psutil.NoSuchProcess):
+        with contextlib.suppress(IndexError, psutil.NoSuchProcess, ProcessLookupError):
             os.kill(self._first_process(), signal.SIGKILL)
         self._wait_until_off()
 
@@ -162,8 +163,9 @@ class Machine:
         """What its console, its journal if it is on, and OctoPrint's own log say."""
         octoprint = self.server.basedir / "logs" / "octoprint.log"
         logs = [self._console.read_text(errors="replace")]
-        if self._power and self._power.poll() is None:
-            logs.append(self.run("journalctl", "--boot", check=False))
+        if self._is_on():
+            with contextlib.suppress(IndexError, psutil.NoSuchProcess):  # it is going off
+                logs.append(self.run("journalctl", "--boot", check=False))
         if octoprint.exists():
             logs.append(octoprint.read_text(errors="replace"))
         return "\n".join(logs)
@@ -194,17 +196,17 @@ class Machine:
             mounts += f"{kind} {options} {folder}\n"
         (self.folder / "cgroups").write_text(mounts)
 
+    def _is_on(self) -> bool:
+        return self._power is not None and self._power.poll() is None
+
     def _first_process(self) -> int:
+        """Its id on the host."""
         assert self._power is not None, "It is off."
         return psutil.Process(self._power.pid).children()[0].pid
 
     def _wait_for_octoprint(self) -> None:
-        def answers_or_is_off() -> bool:
-            assert self._power is not None
-            return self._power.poll() is not None or self.server.answers()
-
-        wait_for(answers_or_is_off, ANSWER_TIMEOUT_SECONDS)
-        if self._power is not None and self._power.poll() is not None:
+        wait_for(lambda: not self._is_on() or self.server.answers(), ANSWER_TIMEOUT_SECONDS)
+        if not self._is_on():
             raise RuntimeError(f"The machine went off:\n{self.log()}")
 
     def _wait_until_off(self, expected: int | None = None) -> None:

@@ -50,8 +50,8 @@ def told(entry):
     return entry["end"], why["reason"], why["grade"]
 
 
-def commit(machine, deed):
-    """Have the culprit do it; whoever asked may get no answer any more."""
+def culprit(machine, deed):
+    """Have the culprit do it, and OctoPrint die of it, maybe before it has answered."""
     session = machine.server.login("admin", PASSWORD)
     with contextlib.suppress(requests.ConnectionError):
         session.post("/api/plugin/culprit", {"command": deed}).raise_for_status()
@@ -125,7 +125,7 @@ class TestKilled:
 class TestCulprit:
     def test_leaves(self, running):
         machine = running()
-        commit(machine, "leave")
+        culprit(machine, "leave")
         machine.start()
         end = octoprint_end(machine)
         assert told(end) == ("crash", "exited", "certain")
@@ -134,7 +134,7 @@ class TestCulprit:
 
     def test_takes_all_memory(self, running):
         machine = running(*LITTLE_MEMORY)
-        commit(machine, "hoard")
+        culprit(machine, "hoard")
         machine.start()
         end = octoprint_end(machine)
         assert told(end) == ("crash", "out_of_memory", "certain")
@@ -142,7 +142,7 @@ class TestCulprit:
 
     def test_crashes(self, running):
         machine = running()
-        commit(machine, "crash")
+        culprit(machine, "crash")
         machine.start()
         end = octoprint_end(machine)
         assert told(end) == ("crash", "native_crash", "certain")
