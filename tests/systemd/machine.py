@@ -33,8 +33,8 @@ After=basic.target
 OCTOPRINT = """\
 [Unit]
 Description=The snappy web interface for your 3D printer
-After=network-online.target systemd-tmpfiles-setup.service
-Wants=network-online.target
+After={network} systemd-tmpfiles-setup.service
+Wants={network}
 
 [Service]
 Environment=LC_ALL=C.UTF-8
@@ -43,7 +43,12 @@ Type=exec
 User=owner
 ExecStart={octoprint} --basedir /home/owner/.octoprint serve --host 127.0.0.1 --port {port}
 """
-# Where a host waits for NetworkManager, D-Bus is stopped only after all that waited.
+# OctoPi's unit names a target that there is not, so it waits for nothing, and when the host goes
+# down D-Bus is stopped together with it.
+NO_NETWORK = "network.online.target"
+# OctoPrint's own names the right one. Where that waits for NetworkManager, which needs D-Bus,
+# D-Bus is stopped after OctoPrint has ended.
+REAL_NETWORK = "network-online.target"
 NETWORK = """\
 [Unit]
 After=dbus.service
@@ -66,11 +71,11 @@ class Machine:
     Args:
         folder: Where its disk is, and what belongs to one boot.
         service: Lines for the section ``[Service]`` besides those of OctoPi.
-        waits_for_network: Whether D-Bus is there until OctoPrint has ended when the machine
-            goes down. Otherwise both are stopped at once.
+        waits_for_network: Whether OctoPrint waits for the network, so that D-Bus outlasts it
+            when the machine goes down.
     """
 
-    def __init__(self, folder: Path, *service: str, waits_for_network: bool = True) -> None:
+    def __init__(self, folder: Path, *service: str, waits_for_network: bool = False) -> None:
         self.folder = folder
         self.server = OctoPrintServer(folder / "disk" / ".octoprint")
         self._power: subprocess.Popen | None = None
@@ -178,11 +183,12 @@ class Machine:
         units = self.folder / "units"
         units.mkdir()
         octoprint = Path(sys.executable).parent / "octoprint"
-        unit = OCTOPRINT.format(octoprint=octoprint, port=self.server.port)
+        network = REAL_NETWORK if waits_for_network else NO_NETWORK
+        unit = OCTOPRINT.format(network=network, octoprint=octoprint, port=self.server.port)
         (units / SERVICE).write_text(unit + "".join(f"{line}\n" for line in service))
         (units / "machine.target").write_text(TARGET)
         if waits_for_network:
-            wants = units / "network-online.target.wants"
+            wants = units / f"{REAL_NETWORK}.wants"
             wants.mkdir()
             (units / "network.service").write_text(NETWORK)
             (wants / "network.service").symlink_to("../network.service")

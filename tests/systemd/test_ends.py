@@ -75,14 +75,14 @@ class TestOrderly:
         machine.restart()
         assert told(octoprint_end(machine)) == ("restart", "requested", "certain")
 
-    @pytest.mark.parametrize("waits_for_network", [True, False])
+    @pytest.mark.parametrize("waits_for_network", [False, True])
     def test_reboot(self, running, waits_for_network):
         machine = running(waits_for_network=waits_for_network)
         machine.reboot()
         assert told(octoprint_end(machine)) == ("shutdown", "reboot", "certain")
         assert told(system_end(machine)) == ("shutdown", "reboot", "certain")
 
-    @pytest.mark.parametrize("waits_for_network", [True, False])
+    @pytest.mark.parametrize("waits_for_network", [False, True])
     def test_power_off(self, running, waits_for_network):
         machine = running(waits_for_network=waits_for_network)
         machine.power_off()
