@@ -49,6 +49,7 @@ NO_NETWORK = "network.online.target"
 # OctoPrint's own names the right one. Where that waits for NetworkManager, which needs D-Bus,
 # D-Bus is stopped after OctoPrint has ended.
 REAL_NETWORK = "network-online.target"
+# Stands for NetworkManager's.
 NETWORK = """\
 [Unit]
 After=dbus.service
