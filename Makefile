@@ -50,6 +50,12 @@ farm-test: venv-develop ## Run a small farm: three servers, a real Prometheus, a
 	@tools/debian.sh --services prometheus mosquitto
 	@$(BIN)/python -m pytest tests/farm
 
+.PHONY: systemd-test
+systemd-test: venv-develop ## Run OctoPrint under a real systemd; needs root
+	@tools/debian.sh --services systemd=/usr/lib/systemd/systemd \
+		dbus=/usr/lib/systemd/system/dbus.service
+	@$(BIN)/python -m pytest tests/systemd
+
 .PHONY: browsers
 browsers: ## Run the page's most important tests in WebKit and Firefox
 	@$(MAKE_VENV) develop,browsers webkit2gtk-driver=WebKitWebDriver xvfb=Xvfb firefox-esr

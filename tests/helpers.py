@@ -43,6 +43,11 @@ def wait_for(condition: Callable[[], Result], timeout_seconds: float = 30) -> Re
 def recorded(server: OctoPrintServer) -> Session:
     """Start the server; the admin's session, once the history knows of this run."""
     server.start()
+    return signed_in(server)
+
+
+def signed_in(server: OctoPrintServer) -> Session:
+    """The admin's session, once the history knows of this run."""
     admin = server.login("admin", PASSWORD)
     wait_for(
         lambda: "not been opened yet" not in admin.get("/plugin/octoprint_uptime/history").text

@@ -54,8 +54,12 @@ oom_kills() {
 service() {
     tries=0
     while [ $tries -lt 20 ]; do
-        shown=$(timeout 5 systemctl "$2" show -p Result -p ExecMainCode -p ExecMainStatus -- "$1") || return
-        case $shown in *ExecMainCode=0*) ;; *) break ;; esac
+        if shown=$(timeout 5 systemctl "$2" show -p Result -p ExecMainCode -p ExecMainStatus -- "$1"); then
+            case $shown in *ExecMainCode=0*) ;; *) break ;; esac
+        else
+            # A `timeout` that has just begun is ended with the rest of the service.
+            [ $? = 143 ] || return
+        fi
         tries=$((tries + 1))
         sleep 0.1
     done
