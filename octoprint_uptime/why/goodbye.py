@@ -9,7 +9,7 @@ from pathlib import Path
 
 SYSTEMD = Path("/run/systemd/system")
 TIMEOUT_SECONDS = 2.0
-TRIES = 5
+TRIES = 3
 """As systemd ends a service it ends what that has just started to ask, too."""
 TARGETS = {
     "reboot.target": "reboot",

@@ -235,6 +235,12 @@ def _requested(facts: Facts) -> Signs:
         yield Sign("goodbye", "goodbye", is_proof=True)
 
 
+def _requested_alone(facts: Facts) -> Signs:
+    """Before the host went down, which may have been what asked for it."""
+    if facts.goodbye:
+        yield Sign("goodbye", "goodbye", is_proof=facts.goodbye == "no")
+
+
 def _excepted(facts: Facts, type_: str) -> bool:
     return bool(facts.exception and facts.exception["type"] == type_)
 
@@ -258,16 +264,17 @@ _HOST_DOWN = (
     Rule("disk_read_only", _disk_read_only),
 )
 _HOST_GOES_DOWN = (Rule("reboot", _reboot), Rule("power_off", _power_off))
-_ASKED_TO_END = (
+_RESTARTED = (
     Rule("exited", _main_exception),
     Rule("update", _update),
     *_HOST_GOES_DOWN,
     Rule("requested", _requested),
 )
+_STOPPED = (*_RESTARTED[:-1], Rule("requested", _requested_alone))
 RULES: dict[str, dict[str, tuple[Rule, ...]]] = {
     "octoprint": {
-        "restart": _ASKED_TO_END,
-        "shutdown": _ASKED_TO_END,
+        "restart": _RESTARTED,
+        "shutdown": _STOPPED,
         "crash": _CRASH,
         "power_loss": _HOST_DOWN,
         "restored": (),

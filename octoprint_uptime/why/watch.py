@@ -62,15 +62,19 @@ class Watch:
             loop: The server's, of tornado.
             with_witness: Whether a witness is wanted.
         """
-        self._try("last words", self._make_folder)
-        self._try("last words", self._last_words.arm)
-        self._try("the server loop", lambda: self._loop.start(loop))
         self._try("undervoltage", self._watch_undervoltage)
+        try:
+            self._this_run.mkdir(parents=True)
+        except OSError as error:
+            self._logger.warning("Nothing will show why OctoPrint ends: %s", error)
+            return
+        self._try("crashes", self._last_words.arm)
+        self._try("the server loop", lambda: self._loop.start(loop))
         self.keep_witness(with_witness)
 
     def keep_witness(self, wanted: bool) -> None:
         """Have a witness, or none."""
-        self._try("the witness", self._witness.start if wanted else self._witness.dismiss)
+        self._try("its end", self._witness.start if wanted else self._witness.dismiss)
 
     def stop(self) -> None:
         """OctoPrint ends in order."""
@@ -92,9 +96,6 @@ class Watch:
             begin()
         except OSError as error:
             self._logger.warning("Cannot watch %s: %s", what, error)
-
-    def _make_folder(self) -> None:
-        self._this_run.mkdir(parents=True)
 
     def _watch_undervoltage(self) -> None:
         alarm = undervoltage_alarm(self._root) if sys.platform == "linux" else None

@@ -38,7 +38,8 @@ testify() {
     oom_kills
     if [ -n "$4" ]; then
         service "$4" "$5"
-        lines service "$5" --unit="$4" -n 20
+        # What systemd itself says of the service, not what the service printed.
+        if [ "$5" = --user ]; then lines service --user USER_UNIT="$4" -n 6; else lines service UNIT="$4" -n 6; fi
     fi
     lines kernel -k -n 40
     echo "end"

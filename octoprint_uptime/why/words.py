@@ -150,6 +150,7 @@ _ADDED = N_("%(name)s %(new)s installed")
 _REMOVED = N_("%(name)s removed")
 
 _GROWTH = 1.5
+_LITTLE_MEMORY = 300e6
 MB, GB = 1e6, 1e9
 
 
@@ -188,7 +189,8 @@ class Words:
         left = facts.last_vitals.get("memory_available_bytes")
         told = (
             self._say(_TEXTS["out_of_memory"])
-            if left is None
+            # Where a control group sets the limit, the host may have plenty.
+            if left is None or left > _LITTLE_MEMORY
             else self._say(_TEXTS["out_of_memory left"], left=_bytes(left))
         )
         own = [

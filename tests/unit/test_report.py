@@ -74,7 +74,7 @@ class TestHowItEnded:
         assert ends(answer["octoprint"]) == ["running", "shutdown"]
         assert answer["octoprint"][1]["downtime_seconds"] == HOUR + 30
         running, ended = answer["system"]
-        assert why(answer["octoprint"][1]) == ("requested", "certain")
+        assert why(answer["octoprint"][1]) == ("requested", "possible")
         assert why(ended) == ("unknown", "unknown")
         assert ended == {
             "started_at": NOON,

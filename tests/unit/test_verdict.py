@@ -103,13 +103,13 @@ POWER_LOSSES = [
 CHANGED = [{"name": "OctoPrint", "old": "1.11.7", "new": "1.11.8"}]
 ASKED = [
     ("requested", "certain", {"goodbye": "no"}),
-    ("requested", "certain", {"goodbye": "unknown"}),
     ("update", "certain", {"goodbye": "no", "changed": CHANGED}),
     ("reboot", "certain", {"goodbye": "reboot", "changed": CHANGED}),
     ("power_off", "certain", {"goodbye": "power_off"}),
     ("exited", "certain", {"goodbye": "no", "exception": exception(thread="MainThread")}),
     ("requested", "certain", {"goodbye": "no", "exception": exception()}),
 ]
+STOPPED = [*ASKED, ("requested", "possible", {"goodbye": "unknown"})]
 SHUTDOWNS = [
     ("reboot", "certain", {"goodbye": "reboot"}),
     ("power_off", "certain", {"goodbye": "power_off"}),
@@ -128,8 +128,8 @@ def cases(subject, end, table):
         *cases("octoprint", "crash", CRASHES),
         *cases("octoprint", "power_loss", POWER_LOSSES),
         *cases("system", "power_loss", POWER_LOSSES),
-        *cases("octoprint", "restart", ASKED),
-        *cases("octoprint", "shutdown", ASKED),
+        *cases("octoprint", "restart", [*ASKED, ("requested", "certain", {"goodbye": "unknown"})]),
+        *cases("octoprint", "shutdown", STOPPED),
         *cases("system", "shutdown", SHUTDOWNS),
         *cases("octoprint", "restored", [("unknown", "unknown", {"goodbye": "no"})]),
         *cases("system", "unknown", [("unknown", "unknown", {"signal": 9})]),
