@@ -105,6 +105,8 @@ class OctoPrintUptimePlugin(
         )
         self._watch = Watch(folder, log, self._recorder.undervoltage, self._logger)
         self._listener = Listener(self._reader, self._recorder, self._tell_browsers, self._logger)
+        if self._watch.hears_undervoltage:
+            self._listener.ignore_throttle_states()
         self._last_end = LastEnd(
             self._mqtt_publish,
             lambda: self._settings.global_get(["plugins", "mqtt", "publish", "baseTopic"]),

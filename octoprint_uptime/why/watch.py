@@ -32,6 +32,7 @@ class Watch:
 
     Attributes:
         token: The name of this run's folder.
+        hears_undervoltage: Whether the kernel tells of it.
     """
 
     def __init__(
@@ -49,6 +50,8 @@ class Watch:
         self._on_sags = on_sags
         self._logger = logger
         self._root = root
+        self._alarm = undervoltage_alarm(root) if sys.platform == "linux" else None
+        self.hears_undervoltage = self._alarm is not None
         since_boot = monotonic_clock()
         self._loop = LoopWatch(self._this_run / "hang", logger)
         self._last_words = LastWords(self._this_run, since_boot)
@@ -98,6 +101,5 @@ class Watch:
             self._logger.warning("Cannot watch %s: %s", what, error)
 
     def _watch_undervoltage(self) -> None:
-        alarm = undervoltage_alarm(self._root) if sys.platform == "linux" else None
-        if alarm:
-            AlarmWatch(alarm, self._on_sags).start()
+        if self._alarm:
+            AlarmWatch(self._alarm, self._on_sags).start()
