@@ -39,6 +39,8 @@ $(function () {
             notice = new PNotify({
                 text,
                 type: "error",
+                // At once: fading, it would still cover what has been opened.
+                animation: {effect_in: "fade", effect_out: "none"},
                 hide: false,
                 addclass: "octoprint_uptime_notice",
                 confirm: {
