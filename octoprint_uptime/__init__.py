@@ -123,6 +123,7 @@ class OctoPrintUptimePlugin(
                 "js/uptime_widget.js",
                 "js/uptime_ends.js",
                 "js/uptime_days.js",
+                "js/uptime_why.js",
                 "js/uptime_history.js",
                 "js/uptime_notice.js",
                 "js/uptime_settings.js",

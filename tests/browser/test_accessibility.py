@@ -4,13 +4,15 @@ import re
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 import sample_history
 from helpers import inside, recorded
 from playwright.sync_api import expect
 
-AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+ROOT = Path(__file__).parents[2]
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+# As long as an uptime's text becomes, and within the panel's thirty days.
+UP_SECONDS = 28 * 86400 + 23 * 3600 + 48 * 60
 
 # What themes for dark pages change; the notice's colours are left as they are.
 DARK = """
@@ -81,11 +83,23 @@ CUT_OFF = """root => [...root.querySelectorAll("a, button, p, th, td, label, spa
 
 @pytest.fixture(scope="module")
 def server(new_server):
-    """It lost power while printing, with undervoltage; nobody has put the notice away."""
-    server = new_server(plugins={"octoprint_uptime": {"show_printer_uptime": True}})
+    """It lost power while printing, with undervoltage, and has been up for long since then.
+
+    Nobody has put the notice away.
+    """
+    environment = {
+        "PYTHONPATH": str(ROOT / "tools" / "long_running"),
+        "HOST_SECONDS": str(UP_SECONDS),
+        "OCTOPRINT_SECONDS": str(UP_SECONDS - 30),
+        "PRINTER_SECONDS": "0",
+        "JUMP_FILE": "/nowhere",
+    }
+    server = new_server(
+        environment=environment, plugins={"octoprint_uptime": {"show_printer_uptime": True}}
+    )
     sample_history.write(
         server.basedir / "data" / "octoprint_uptime" / "history.db",
-        until=min(psutil.boot_time(), time.time()) - 60,
+        until=time.time() - UP_SECONDS - 60,
         ends=("power_loss", "restart", "shutdown", "crash"),
         printing="vase.gcode",
     )

@@ -8,15 +8,15 @@ seen outside of such brackets was never marked for translation.
 import functools
 import re
 import signal
+import time
 from importlib.metadata import version
 
-import psutil
 import pytest
 import sample_history
 from accounts import PASSWORD
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
-from helpers import WITH_HEALTH_CHECK, inside, recorded
+from helpers import WITH_HEALTH_CHECK, inside, recorded, scripted_board
 from playwright.sync_api import expect
 
 import translations
@@ -125,12 +125,13 @@ def untranslated(locator):
 def pseudo_server(new_server, tmp_path_factory):
     """In the pseudo language, with a history of many power losses, the last one untold."""
     server = new_server(
-        plugins={**WITH_HEALTH_CHECK, "octoprint_uptime": {"show_printer_uptime": True}}
+        environment=scripted_board("now", age=60),
+        plugins={**WITH_HEALTH_CHECK, "octoprint_uptime": {"show_printer_uptime": True}},
     )
     offer_pseudo_language(server.basedir, tmp_path_factory.mktemp("template"))
     sample_history.write(
         server.basedir / "data" / "octoprint_uptime" / "history.db",
-        until=psutil.boot_time() - 60,
+        until=time.time() - 120,
         days=40,
         ends_a_day=2,
         ends=("power_loss", "power_loss", "power_loss", "restart", "shutdown", "crash"),

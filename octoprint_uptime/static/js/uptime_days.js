@@ -4,7 +4,7 @@ $(function () {
     const STORY_LINES = 6;
 
     // Of two things on one day, the later in this list is shown.
-    const STATES = ["unknown", "up", "planned", "unplanned"];
+    const STATES = ["unknown", "up", "unseen", "planned", "unplanned"];
 
     // A row of bars, one a day: what was up, what went down, and how.
     function UptimeDaysViewModel(parameters) {
@@ -62,17 +62,21 @@ $(function () {
                     date.up += seconds;
                 });
                 if (entry.end === "running") continue;
-                const state = ends.unplanned(entry.end) ? "unplanned" : "planned";
+                const state = stateAfter(entry.end);
                 mark(endedAt, endedAt, state, (date) => date.ends.push(entry));
                 mark(endedAt, endedAt + (entry.downtime_seconds || 0), state);
             }
             return days;
         }
 
+        function stateAfter(end) {
+            if (ends.unseen(end)) return "unseen";
+            return ends.unplanned(end) ? "unplanned" : "planned";
+        }
+
         function storyOf(date) {
             const lines = [day.format(date.begin * 1000)];
-            if (date.state === 0)
-                return lines.concat(gettext("nothing known")).join("\n");
+            if (date.state === 0) return lines.concat(gettext("not known")).join("\n");
             lines.push(
                 _.sprintf(gettext("up for %(duration)s"), {
                     duration: ends.duration(date.up)
@@ -107,8 +111,8 @@ $(function () {
                 days.filter((date) => date.state === STATES.indexOf(state)).length;
             strip.label = _.sprintf(
                 ngettext(
-                    "%(name)s, the last %(count)d day: %(up)d up all day, %(planned)d down on purpose, %(unplanned)d down by itself. Arrow keys tell of each day.",
-                    "%(name)s, the last %(count)d days: %(up)d up all day, %(planned)d down on purpose, %(unplanned)d down by itself. Arrow keys tell of each day.",
+                    "%(name)s, the last %(count)d day: %(up)d up all day, %(planned)d with a planned outage, %(unplanned)d with an unplanned outage. Use the arrow keys to go from day to day.",
+                    "%(name)s, the last %(count)d days: %(up)d up all day, %(planned)d with a planned outage, %(unplanned)d with an unplanned outage. Use the arrow keys to go from day to day.",
                     count
                 ),
                 {

@@ -4,7 +4,7 @@ $(function () {
     const WEEK_SECONDS = 6 * 86400;
     const HOUR_SECONDS = 3600;
 
-    // What each end is called, its icon, and whether nobody wanted it.
+    // What each end is called, its icon, and whether it was planned.
     function UptimeEndsViewModel(parameters) {
         const self = this;
 
@@ -37,6 +37,12 @@ $(function () {
                 icon: "fas fa-cogs",
                 text: gettext("OctoPrint went down"),
                 unlisted: true // the same as the end of OctoPrint's own run
+            },
+            unknown: {
+                icon: "fas fa-question-circle",
+                text: gettext("Host went down, nobody saw how"),
+                unseen: true,
+                unlisted: true // the host's ends are in OctoPrint's rows
             }
         };
 
@@ -46,6 +52,8 @@ $(function () {
         self.text = (end) => ENDS[end].text;
         self.icon = (end) => ENDS[end].icon;
         self.unplanned = (end) => Boolean(ENDS[end].unplanned);
+        /** Whether nobody saw how it ended. */
+        self.unseen = (end) => Boolean(ENDS[end].unseen);
 
         /** Seconds only where they matter. */
         self.duration = (seconds) =>

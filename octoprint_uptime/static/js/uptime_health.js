@@ -18,12 +18,12 @@ $(function () {
                       {count}
                   )
                 : gettext(
-                      "No undervoltage was seen before, though only the plugin Pi Support looks for it: check plugs, cable and mains, and that the host stays cool."
+                      "No undervoltage was seen before, but not every host can see it. Check plugs, cable and mains, and that the host stays cool."
                   );
 
         self.getAdditionalHealthCheckHandlers = () => ({
             octoprint_uptime_power: (result, context) => ({
-                title: gettext("The host keeps going down by itself"),
+                title: gettext("The host keeps losing power or being reset"),
                 html: [
                     _.sprintf(
                         ngettext(
@@ -35,7 +35,7 @@ $(function () {
                     ),
                     advice(context),
                     gettext(
-                        "The uptime's history lists when, and what was being printed."
+                        "The uptime's history lists when, why, and what was being printed."
                     )
                 ]
                     .map(paragraph)

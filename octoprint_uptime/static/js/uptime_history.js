@@ -15,6 +15,7 @@ $(function () {
         self.uptime = parameters[0];
         const ends = parameters[1];
         const days = parameters[2];
+        const why = parameters[3];
 
         //~~ the panel
 
@@ -62,7 +63,8 @@ $(function () {
                           gettext("%(what)s, %(when)s, %(downtime)s"),
                           unplanned
                       )
-                    : gettext("Nothing went down by itself.");
+                    : gettext("No unplanned outage.");
+                strip.why = unplanned ? why.sentence(unplanned) : "";
                 self.recent(strip);
             });
         };
@@ -101,7 +103,7 @@ $(function () {
             const listed = (entries) =>
                 entries.filter((entry) => ends.listed.includes(entry.end));
             return mergedByTime(listed(answer.octoprint), listed(answer.printer)).map(
-                createRow
+                sameRow()
             );
         });
         self.rowsOfCause = ko.pureComputed(() =>
@@ -142,6 +144,22 @@ $(function () {
             );
         }
 
+        // By what the API tells of them.
+        let rowsBefore = new Map();
+
+        /** What makes rows; those of before remain, and with them what is open and the focus. */
+        function sameRow() {
+            const before = rowsBefore;
+            rowsBefore = new Map();
+            return (entry) => {
+                const key = JSON.stringify(entry);
+                const row = before.get(key) || createRow(entry);
+                before.delete(key); // another that is just like it is another row
+                rowsBefore.set(key, row);
+                return row;
+            };
+        }
+
         function createRow(entry) {
             const details = [];
             if (entry.interrupted_print) {
@@ -151,9 +169,17 @@ $(function () {
                     })
                 );
             }
-            if (entry.undervoltage) details.push(gettext("Undervoltage was seen"));
+            if (why.undervoltageBesides(entry))
+                details.push(gettext("Undervoltage was seen"));
             if (entry.port) details.push(entry.port);
+            const open = ko.observable(false);
             return {
+                opens: why.hasMore(entry),
+                id: _.uniqueId("octoprint_uptime_why_"),
+                toggle: () => open(!open()),
+                expanded: ko.pureComputed(() => String(open())),
+                more: ko.pureComputed(() => open() && why.more(entry)),
+                reason: why.sentence(entry),
                 end: entry.end,
                 icon: ends.icon(entry.end),
                 cause: ends.text(entry.end),
@@ -185,6 +211,7 @@ $(function () {
             giveFocusBack = giveBack;
             self.uptime.closePanel();
             self.cause("");
+            rowsBefore = new Map();
             self.load().always(() => {
                 const height = $.fn.modal.defaults.maxHeight() - DIALOG_FRAME_PX;
                 dialog.modal({minHeight: height, maxHeight: height});
@@ -239,7 +266,8 @@ $(function () {
         dependencies: [
             "octoPrintUptimeViewModel",
             "octoPrintUptimeEndsViewModel",
-            "octoPrintUptimeDaysViewModel"
+            "octoPrintUptimeDaysViewModel",
+            "octoPrintUptimeWhyViewModel"
         ],
         elements: ["#octoprint_uptime_history"]
     });

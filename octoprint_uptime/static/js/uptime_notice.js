@@ -3,13 +3,14 @@ $(function () {
 
     const client = OctoPrint.plugins.octoprint_uptime;
 
-    // The notice of what went down by itself, until someone puts it away.
+    // The notice of an unplanned outage, until someone puts it away.
     function UptimeNoticeViewModel(parameters) {
         const self = this;
 
         const uptime = parameters[0];
         const ends = parameters[1];
         const history = parameters[2];
+        const why = parameters[3];
 
         const capitalized = (text) => text.charAt(0).toLocaleUpperCase() + text.slice(1);
 
@@ -18,13 +19,14 @@ $(function () {
 
         const showNotice = (end) => {
             const lines = [
+                why.sentence(end),
                 capitalized(ends.sentence(gettext("%(when)s, %(downtime)s."), end)),
                 end.interrupted_print &&
                     _.sprintf(gettext("The print of %(file)s was interrupted."), {
                         file: end.interrupted_print
                     }),
-                end.undervoltage &&
-                    gettext("Undervoltage had been seen: check the power supply.")
+                why.undervoltageBesides(end) &&
+                    gettext("Undervoltage was seen before. Check the power supply.")
             ];
             // PNotify makes of a title a heading, of a level that the page has no place for.
             const text = $("<div>")
@@ -39,6 +41,8 @@ $(function () {
             notice = new PNotify({
                 text,
                 type: "error",
+                // At once: fading, it would still cover what has been opened.
+                animation: {effect_in: "fade", effect_out: "none"},
                 hide: false,
                 addclass: "octoprint_uptime_notice",
                 confirm: {
@@ -95,7 +99,8 @@ $(function () {
         dependencies: [
             "octoPrintUptimeViewModel",
             "octoPrintUptimeEndsViewModel",
-            "octoPrintUptimeHistoryViewModel"
+            "octoPrintUptimeHistoryViewModel",
+            "octoPrintUptimeWhyViewModel"
         ],
         elements: []
     });

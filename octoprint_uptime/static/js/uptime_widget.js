@@ -330,6 +330,13 @@ $(function () {
 
         self.closePanel = () => $(element).removeClass("open");
 
+        /** Where the page is wider than the window, which OctoPrint's is on a small one. */
+        const scrollPanelIntoView = () => {
+            const {left, right} = $(".dropdown-menu", element)[0].getBoundingClientRect();
+            const width = document.documentElement.clientWidth;
+            window.scrollBy(Math.min(left, Math.max(0, right - width)), 0);
+        };
+
         self.closeOnLeaving = (viewModel, event) => {
             const to = event.relatedTarget;
             if (to && !element.contains(to)) self.closePanel();
@@ -382,6 +389,9 @@ $(function () {
             self.wanted.subscribe(self.refresh);
             self.reachable.subscribe(self.describe);
             self.shape.subscribe(self.fit);
+            self.panelOpen.subscribe((open) => {
+                if (open) scrollPanelIntoView();
+            });
             // Safari 12 has none: there the widget does not see other plugins' items change.
             if (window.ResizeObserver) {
                 const observer = new ResizeObserver(self.fit);
