@@ -48,7 +48,8 @@ class Facts:
     """All that is known about one end. What is not known is ``None``, empty or 0.
 
     Attributes:
-        vitals: Vital signs before the end, each with ``seconds_before``.
+        last_vitals: The vital signs of the last heartbeat.
+        memory_before: OctoPrint's own memory in bytes, an hour before the end if it ran as long.
         undervoltage_count: How often undervoltage was seen in the run.
         undervoltage_seconds_before: How long before the end it was seen last.
         goodbye: What OctoPrint knew of the host when it ended in order: ``reboot``,
@@ -73,7 +74,8 @@ class Facts:
         changed: What was of another version at the next start: ``name``, ``old``, ``new``.
     """
 
-    vitals: list[dict[str, float]] = field(default_factory=list)
+    last_vitals: dict[str, float] = field(default_factory=dict)
+    memory_before: float | None = None
     undervoltage_count: int = 0
     undervoltage_seconds_before: float | None = None
     goodbye: str | None = None
@@ -94,11 +96,6 @@ class Facts:
     registers: dict[str, int] = field(default_factory=dict)
     panicked: bool = False
     changed: list[dict[str, str | None]] = field(default_factory=list)
-
-    @property
-    def last_vitals(self) -> dict[str, float]:
-        """The vital signs of the last heartbeat."""
-        return self.vitals[0] if self.vitals else {}
 
     def to_json(self) -> str:
         """Only what is known."""
@@ -292,8 +289,10 @@ def facts_about(last: LastRun, scene: Scene, start: Start) -> Facts:
     counted = scene.vitals if start.same_boot else {}
     if words.report and words.report.oom_kills is not None:
         counted = {**counted, "oom_kills": words.report.oom_kills}
+    oldest = next((beat.vitals for beat in last.beats if beat.vitals), {})
     return Facts(
-        vitals=_vitals_before(end, last.beats),
+        last_vitals=next((beat.vitals for beat in reversed(last.beats) if beat.vitals), {}),
+        memory_before=oldest.get("process_memory_bytes"),
         oom_kills=_growth("oom_kills", last.beats, counted),
         # Counted in the file system itself, so that a boot makes no difference.
         filesystem_errors=_growth("filesystem_errors", last.beats, scene.vitals),
@@ -342,8 +341,15 @@ def _telling(lines: list[str]) -> list[str]:
     return [line for line in lines if _TELLING_LINE.search(line)][-_KEPT_LINES:]
 
 
-def _vitals_before(end: float, beats: Sequence[Beat]) -> list[dict[str, float]]:
-    """The vital signs of so many minutes before the end, newest first."""
+def vitals_before_end(last: LastRun, scene: Scene) -> list[dict[str, float]]:
+    """The vital signs of some minutes before an unplanned end, newest first.
+
+    Each with ``seconds_before`` the end.
+    """
+    if last.said_goodbye:
+        return []
+    died = scene.died(last)
+    end, beats = last.seen if died is None else died, last.beats
     kept: list[Beat] = []
     for minutes in MINUTES_KEPT:
         earlier = [beat for beat in beats if beat.vitals and beat.at <= end - minutes * 60]

@@ -161,7 +161,7 @@ class Words:
         self._patterns: dict[str, str] = {}
 
     def why(self, subject: str, end: str, verdict: Verdict) -> dict[str, Any]:
-        """The field ``why`` of an end, as ``docs/api.md`` lists it."""
+        """The field ``why`` of an end, as ``docs/api.md`` lists it, but for ``vitals``."""
         kind = verdict.reason
         if kind == UNKNOWN:
             kind = f"{UNKNOWN} {subject} {end}"
@@ -173,7 +173,6 @@ class Words:
             "evidence": [
                 {"source": sign.source, "text": self._evidence(sign)} for sign in verdict.signs
             ],
-            "vitals": verdict.facts.vitals,
         }
 
     def _text(self, kind: str, verdict: Verdict) -> str:
@@ -193,13 +192,11 @@ class Words:
             if left is None or left > _LITTLE_MEMORY
             else self._say(_TEXTS["out_of_memory left"], left=_bytes(left))
         )
-        own = [
-            beat["process_memory_bytes"] for beat in facts.vitals if "process_memory_bytes" in beat
-        ]
-        if own and own[0] > own[-1] * _GROWTH:
-            grown = self._say(_TEXTS["grown"], before=_bytes(own[-1]), after=_bytes(own[0]))
-            return f"{told} {grown}"
-        return told
+        before, after = facts.memory_before, facts.last_vitals.get("process_memory_bytes")
+        if before is None or after is None or after < before * _GROWTH:
+            return told
+        grown = self._say(_TEXTS["grown"], before=_bytes(before), after=_bytes(after))
+        return f"{told} {grown}"
 
     def _evidence(self, sign: Sign) -> str:
         values = dict(sign.values)

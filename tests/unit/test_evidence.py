@@ -56,12 +56,16 @@ def words(**left):
 
 def why(board, subject="octoprint"):
     """Why the run before the running one ended."""
-    verdict = board.answer(days=365)[subject][1]["why"]
+    verdict = board.answer(days=365)[subject][1]["why"].verdict
     return verdict.reason, verdict.grade
 
 
 def facts(board):
-    return board.answer(days=365)["octoprint"][1]["why"].facts
+    return board.answer(days=365)["octoprint"][1]["why"].verdict.facts
+
+
+def vitals(board):
+    return json.loads(board.answer(days=365)["octoprint"][1]["why"].vitals or "[]")
 
 
 def died_with(board, **left):
@@ -130,21 +134,21 @@ class TestVitals:
         for minute in range(200):
             board.off(60).beat(load=float(minute))
         board.off(20).kill().off(5).start()
-        kept = [(beat["seconds_before"], beat["load"]) for beat in facts(board).vitals]
+        kept = [(beat["seconds_before"], beat["load"]) for beat in vitals(board)]
         # The end is known no better than by the last of them.
         assert kept == [(0, 199), (60, 198), (300, 194), (900, 184), (3600, 139)]
 
     def test_a_short_run_has_few(self, board):
         board.start().off(10).beat(load=1.0).kill().off(5).start()
-        assert facts(board).vitals == [{"seconds_before": 0.0, "load": 1.0}]
+        assert vitals(board) == [{"seconds_before": 0.0, "load": 1.0}]
 
     def test_those_of_the_run_before_are_not_its_own(self, board):
         board.start().off(60).beat(load=1.0).kill().off(5).start().off(5).kill().off(5).start()
-        assert facts(board).vitals == []
+        assert vitals(board) == []
 
     def test_a_planned_end_keeps_none(self, board):
         board.start().off(60).beat(load=1.0).goodbye("no").off(5).start()
-        assert facts(board).vitals == []
+        assert vitals(board) == []
 
     @pytest.mark.parametrize(
         ("before", "after", "same_boot", "kills"),

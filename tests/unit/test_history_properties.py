@@ -171,7 +171,7 @@ def test_the_totals_are_what_the_record_tells(story):
             }
 
 
-NEWER_COLUMNS = ("copied", "token", "died", "goodbye", "undervoltage_at", "facts")
+NEWER_COLUMNS = ("copied", "token", "died", "goodbye", "undervoltage_at", "facts", "vitals")
 
 
 def forget_the_totals(path):

@@ -25,7 +25,7 @@ def board(tmp_path):
 
 
 def why(entry):
-    return (entry["why"].reason, entry["why"].grade)
+    return (entry["why"].verdict.reason, entry["why"].verdict.grade)
 
 
 def ends(entries):

@@ -28,7 +28,7 @@ def exception(**more):
 
 
 def heartbeat(**vitals):
-    return {"vitals": [{"seconds_before": 12.0, **vitals}]}
+    return {"last_vitals": vitals}
 
 
 CRASHES = [
@@ -152,8 +152,8 @@ def test_every_reason_can_be_reached():
 
 # Whatever may be known of an end, in every combination.
 EVIDENCE = {
-    "vitals": st.fixed_dictionaries(
-        {"seconds_before": st.floats(0, 60)},
+    "last_vitals": st.fixed_dictionaries(
+        {},
         optional={
             "memory_available_bytes": st.sampled_from([MB, 900 * MB]),
             "process_memory_bytes": st.just(80 * MB),
@@ -162,7 +162,8 @@ EVIDENCE = {
             "disk_read_only": st.sampled_from([0, 1]),
             "loop_late_seconds": st.sampled_from([0.0, 25.0]),
         },
-    ).map(lambda beat: [beat]),
+    ),
+    "memory_before": st.sampled_from([20 * MB, 80 * MB]),
     "undervoltage_count": st.integers(1, 5),
     "undervoltage_seconds_before": st.floats(0, 1000),
     "goodbye": st.sampled_from(["reboot", "power_off", "no", "unknown"]),
@@ -258,7 +259,6 @@ def test_all_of_it_can_be_put_into_words(what, facts, monkeypatch_words):
     facts = Facts(**facts)
     why = Words().why(subject, end, verdict(subject, end, facts))
     assert why["text"].endswith((".", "<b>"))
-    assert why["vitals"] == facts.vitals
     for told in (why["text"], why["advice"] or "", *(e["text"] for e in why["evidence"])):
         assert "%(" not in told
         assert "None" not in told
