@@ -122,26 +122,6 @@ class TestOctoPrintDies:
         assert told(ended) == ("crash", "unknown", "unknown")
         assert ended["end_exact"] is False
 
-    def test_hung(self, mortal):
-        server = mortal()
-        admin = recorded(server)
-        stacks = last_words(server) / "hang"
-        die(admin, "block")
-        wait_for(lambda: "Timeout" in stacks.read_text(), timeout_seconds=60)
-        kill(server)
-        ended = last_end(recorded(server))
-        assert told(ended) == ("crash", "hung", "certain")
-        assert "the plugin Deaths" in ended["why"]["text"]
-        assert "signal 9" in evidence(ended)
-
-    def test_hung_for_a_while_only(self, mortal):
-        server = mortal()
-        admin = recorded(server)
-        die(admin, "doze")
-        wait_for(lambda: "did not answer for" in server.log(), timeout_seconds=90)
-        kill(server)
-        assert told(last_end(recorded(server))) == ("crash", "killed", "certain")
-
     def test_an_exception_before_it(self, mortal):
         server = mortal()
         admin = recorded(server)
@@ -152,6 +132,25 @@ class TestOctoPrintDies:
         assert "Exception in the thread writer, plugin Deaths: OSError" in evidence(ended)
         assert "A thread failed because the disk was full." in evidence(ended)
         assert server.log().count("OSError: [Errno 28]") >= 1  # and whoever listened before does
+
+
+class TestHang:
+    """A plugin holds the server's loop up, at two servers at a time: it takes a while."""
+
+    def test_for_good_and_for_a_while(self, mortal):
+        hung, dozed = mortal(), mortal()
+        die(recorded(hung), "block")
+        stacks = last_words(hung) / "hang"
+        die(recorded(dozed), "doze")
+        wait_for(lambda: "Timeout" in stacks.read_text(), timeout_seconds=60)
+        kill(hung)
+        wait_for(lambda: "did not answer for" in dozed.log(), timeout_seconds=90)
+        kill(dozed)
+        ended = last_end(recorded(hung))
+        assert told(ended) == ("crash", "hung", "certain")
+        assert "the plugin Deaths" in ended["why"]["text"]
+        assert "signal 9" in evidence(ended)
+        assert told(last_end(recorded(dozed))) == ("crash", "killed", "certain")
 
 
 class TestOutOfMemory:
