@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import chromium
 import pytest
 from accounts import PASSWORD
+from history_answers import HISTORY, NOON
 from octoprint_server import OctoPrintServer
 from playwright.sync_api import Error, Locator, Page, sync_playwright
 
@@ -86,7 +89,7 @@ class Tab:
             response = route.fetch()
             route.fulfill(response=response, json={**response.json(), **fields})
 
-        self.page.unroute_all()
+        self.page.unroute(f"**{API}")
         self.page.route(f"**{API}", change)
 
     def set_hidden(self, hidden: bool) -> None:
@@ -137,3 +140,17 @@ def preferences(server, admin):
 
     yield save
     save(**defaults())
+
+
+@pytest.fixture
+def told(new_tab):
+    """A tab at noon, to which that history is told."""
+
+    def make(answer, at=NOON, **options):
+        tab = new_tab(timezone_id="Europe/Berlin", **options)
+        tab.page.clock.install(time=datetime.fromtimestamp(at, ZoneInfo("UTC")))
+        tab.page.route(HISTORY, lambda route: route.fulfill(json=answer))
+        tab.open().shown()
+        return tab
+
+    return make

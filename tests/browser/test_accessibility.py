@@ -64,7 +64,8 @@ FOCUSED = """() => {
 }"""
 
 # Where the targets are: of a checkbox or a radio button its label, which is as good to press.
-TOO_SMALL = """root => [...root.querySelectorAll("a, button, input, select, [tabindex='0']")]
+TOO_SMALL = """root => [...root.querySelectorAll(
+    "a, button, input, select, summary, [tabindex='0']")]
     .filter(element => element.checkVisibility({visibilityProperty: true}))
     .map(element => element.closest("label.checkbox, label.radio") || element)
     .filter(element => {
@@ -139,16 +140,25 @@ def dialog(tab):
     return dialog
 
 
+def opened_row(tab):
+    """The dialog, with all there is to be told of the last end."""
+    history = dialog(tab)
+    history.locator("tbody").get_by_role("button", name="Power loss or reset").first.click()
+    history.get_by_text("All figures").click()
+    expect(history.get_by_role("rowheader", name="Memory available")).to_be_visible()
+    return history
+
+
 def settings(tab):
     tab.open_panel().get_by_text("Settings").click()
     page = tab.page.locator("#settings_plugin_octoprint_uptime")
     expect(page).to_be_visible()
-    page.get_by_label("Ask OctoPrint every").fill("500")
+    page.get_by_label("Polling interval").fill("500")
     expect(page.get_by_text("120 will be saved")).to_be_visible()
     return page
 
 
-PARTS = [navbar_item, panel, dialog, settings, notice]
+PARTS = [navbar_item, panel, dialog, opened_row, settings, notice]
 
 
 def darken(tab):
@@ -203,12 +213,12 @@ class TestBesideOtherPlugins:
 
 
 class TestKeyboard:
-    @pytest.mark.parametrize("part", [navbar_item, panel, dialog, settings, notice])
+    @pytest.mark.parametrize("part", PARTS)
     def test_the_focus_can_be_seen_wherever_it_goes(self, new_tab, part):
         tab = new_tab().open().shown()
         element = part(tab)
         tab.page.keyboard.press("Shift")  # from now on the keyboard is what is used
-        targets = element.locator("a[href], button, input, select, [tabindex='0']")
+        targets = element.locator("a[href], button, input, select, summary, [tabindex='0']")
         seen = {}
         for target in targets.all():
             if target.is_visible() and target.is_enabled():
@@ -275,7 +285,7 @@ class TestEyes:
     @pytest.mark.parametrize("size", [(1400, 900), (1280, 1024), (800, 600)])
     def test_nothing_is_cut_off_at_200_percent(self, new_tab, size):
         half = {"width": size[0] // 2, "height": size[1] // 2}
-        for part in (panel, dialog, settings, notice):
+        for part in (panel, dialog, opened_row, settings, notice):
             tab = new_tab(viewport=half, device_scale_factor=2).open().shown()
             element = part(tab)
             assert element.evaluate(CUT_OFF) == [], part

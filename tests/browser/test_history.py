@@ -1,4 +1,4 @@
-"""The history in the panel, in its dialog, and the notice of what went down by itself."""
+"""The history in the panel, in its dialog, and the notice of an unplanned outage."""
 
 import csv
 import io
@@ -14,6 +14,7 @@ import sample_history
 from accounts import PASSWORD, add_user
 from babel.messages.pofile import read_po
 from helpers import inside, recorded
+from history_answers import DAY, HISTORY, NOON, RUNNING, history, open_history, run, why
 from playwright.sync_api import expect
 
 import translations
@@ -21,26 +22,6 @@ from octoprint_uptime.settings import defaults
 
 SERVER_TESTS = Path(__file__).parents[1] / "server"
 MARKUP = "<img src=x onerror=alert(1)>.gcode"
-HISTORY = "**/plugin/octoprint_uptime/history?days=*"
-DAY = 86400.0
-NOON = 1_790_000_000.0
-
-
-def run(**fields):
-    """A run of OctoPrint as the API tells of it, newest first in a list of them."""
-    return {
-        "started_at": NOON - DAY,
-        "ended_at": NOON - 900,
-        "seconds": DAY - 900,
-        "end": "power_loss",
-        "end_exact": False,
-        "downtime_seconds": 840.0,
-        "interrupted_print": None,
-        "undervoltage": False,
-        "octoprint_version": "1.11.8",
-        **fields,
-    }
-
 
 # How often there were more rows when the last of them had been scrolled to.
 SCROLL_TO_THE_END = """async rows => {
@@ -53,45 +34,6 @@ SCROLL_TO_THE_END = """async rows => {
     }
     return times;
 }"""
-
-RUNNING = run(
-    started_at=NOON - 60, ended_at=None, seconds=60.0, end="running", downtime_seconds=None
-)
-
-
-def history(octoprint, system=(), printer=(), availability=0.9):
-    """An answer of the API."""
-    summary = {"availability": availability, "longest_seconds": 0, "ends": {}}
-    return {
-        "from": NOON - 30 * DAY,
-        "to": NOON,
-        "octoprint": octoprint,
-        "system": list(system),
-        "printer": list(printer),
-        "summary": {"octoprint": summary, "system": summary},
-    }
-
-
-@pytest.fixture
-def told(new_tab):
-    """A tab at noon, to which that history is told."""
-
-    def make(answer, at=NOON, **options):
-        tab = new_tab(timezone_id="Europe/Berlin", **options)
-        tab.page.clock.install(time=datetime.fromtimestamp(at, ZoneInfo("UTC")))
-        tab.page.route(HISTORY, lambda route: route.fulfill(json=answer))
-        tab.open().shown()
-        return tab
-
-    return make
-
-
-def open_history(tab):
-    tab.open_panel().get_by_text("History").click()
-    tab.page.clock.run_for(1000)  # the dialog fades in
-    dialog = tab.page.locator("#octoprint_uptime_history")
-    expect(dialog).to_be_visible()
-    return dialog
 
 
 def kinds(strip):
@@ -120,6 +62,7 @@ class TestPanel:
         assert kinds(recent)[:-7] == ["unknown"] * 23
         # Noon is 14:33 there, on a Monday.
         expect(panel).to_contain_text("Power loss or reset, Monday 15:58, back after 14m 0s")
+        expect(panel).to_contain_text("Nobody knows why.")
 
     def test_a_day_of_twenty_five_hours(self, told):
         begin = datetime(2026, 10, 25, 0, 0, tzinfo=ZoneInfo("Europe/Berlin")).timestamp()
@@ -133,12 +76,12 @@ class TestPanel:
     def test_when_nothing_went_down(self, told):
         panel = told(history([RUNNING], availability=1)).open_panel()
         expect(panel).to_contain_text("100% in 30 days")
-        expect(panel).to_contain_text("Nothing went down by itself.")
+        expect(panel).to_contain_text("No unplanned outage.")
 
     def test_a_restored_backup_is_no_outage(self, told):
         restored = run(end="restored", downtime_seconds=None)
         panel = told(history([RUNNING, restored])).open_panel()
-        expect(panel).to_contain_text("Nothing went down by itself.")
+        expect(panel).to_contain_text("No unplanned outage.")
         today = panel.locator(".octoprint_uptime_bars > i").last
         expect(today).to_have_class("octoprint_uptime_day_planned")
         expect(today).to_have_attribute("title", re.compile("15:58 Restored from a backup$"))
@@ -149,13 +92,15 @@ class TestPanel:
         tab.page.keyboard.press("Tab")
         bars = panel.locator(".octoprint_uptime_bars")
         expect(bars).to_be_focused()
-        expect(bars).to_have_attribute("aria-label", re.compile("1 up all day.*1 down by itself"))
+        expect(bars).to_have_attribute(
+            "aria-label", re.compile("1 up all day.*1 with an unplanned outage")
+        )
         tab.page.keyboard.press("ArrowLeft")
         story = panel.locator(".octoprint_uptime_story")
         expect(story).to_contain_text("Power loss or reset")
         tab.page.keyboard.press("ArrowLeft")
         tab.page.keyboard.press("ArrowLeft")
-        expect(story).to_contain_text("nothing known")
+        expect(story).to_contain_text("not known")
         tab.page.keyboard.press("ArrowRight")
         expect(story).to_contain_text("up for 7h 46m")
 
@@ -174,9 +119,22 @@ class TestDialog:
             RUNNING,
             run(interrupted_print=MARKUP, undervoltage=True),
             run(started_at=None, ended_at=None, downtime_seconds=None, end="crash", seconds=59),
-            run(ended_at=NOON - 2 * DAY, end="restart", end_exact=True, downtime_seconds=20),
+            run(
+                ended_at=NOON - 2 * DAY,
+                end="restart",
+                end_exact=True,
+                downtime_seconds=20,
+                why=why("requested", "certain", "OctoPrint was asked to stop or restart."),
+            ),
             run(ended_at=NOON - 4 * DAY, end="shutdown", end_exact=True, downtime_seconds=7200),
             run(ended_at=NOON - 6 * DAY, end="restored", downtime_seconds=None),
+            run(
+                ended_at=NOON - 7 * DAY,
+                end="restart",
+                end_exact=True,
+                downtime_seconds=20,
+                why=why("update", "certain", "Restarted for an update."),
+            ),
         ]
         connections = [
             {**RUNNING, "port": "VIRTUAL"},
@@ -185,21 +143,22 @@ class TestDialog:
             run(ended_at=NOON - 5 * DAY, end="disconnected", port="/dev/ttyUSB0", end_exact=None),
         ]
         for connection in connections:
-            del connection["downtime_seconds"]
+            del connection["downtime_seconds"], connection["why"]
         tab = told(history(runs, printer=connections))
         dialog = open_history(tab)
         rows = dialog.locator("tbody tr")
-        expect(rows).to_have_count(7)
+        expect(rows).to_have_count(8)
         cells = [
             [" ".join(cell.split()) for cell in row.locator("td").all_inner_texts()]
             for row in rows.all()
         ]
         assert cells == [
             [
-                *("Power loss or reset", "21 Sept 2026, 15:58 ± 60 s", "23h 45m", "14m 0s"),
+                *("Power loss or reset Nobody knows why.", "21 Sept 2026, 15:58 ± 60 s"),
+                *("23h 45m", "14m 0s"),
                 f"Interrupted: {MARKUP} · Undervoltage was seen",
             ],
-            ["OctoPrint crashed", "unknown ± 60 s", "59s", "–", ""],
+            ["OctoPrint crashed Nobody knows why.", "unknown ± 60 s", "59s", "–", ""],
             ["OctoPrint was restarted", "19 Sept 2026, 16:13", "23h 45m", "20s", ""],
             [
                 *("Connection to the printer lost", "18 Sept 2026, 16:13", "23h 45m", "–"),
@@ -208,7 +167,12 @@ class TestDialog:
             ["Host shut down in order", "17 Sept 2026, 16:13", "23h 45m", "2h 0m", ""],
             ["Printer disconnected", "16 Sept 2026, 16:13", "23h 45m", "–", "/dev/ttyUSB0"],
             ["Restored from a backup", "15 Sept 2026, 16:13 ± 60 s", "23h 45m", "–", ""],
+            [
+                *("OctoPrint was restarted Restarted for an update.", "14 Sept 2026, 16:13"),
+                *("23h 45m", "20s", ""),
+            ],
         ]
+        assert rows.get_by_role("button").count() == 0  # nothing is known beside the sentences
         assert dialog.locator("img").count() == 0
 
     def test_filtered_by_cause(self, told):
@@ -304,7 +268,8 @@ class TestNotice:
         expect(notice).to_contain_text("Power loss or reset")
         expect(notice).to_contain_text(re.compile(r"day \d\d:\d\d, back after 14m \d+s\."))
         expect(notice).to_contain_text(f"The print of {MARKUP} was interrupted.")
-        expect(notice).to_contain_text("Undervoltage had been seen: check the power supply.")
+        expect(notice).to_contain_text("Possible: Undervoltage reset the host.")
+        expect(notice).not_to_contain_text("Undervoltage was seen")  # the reason says so
         assert notice.locator("img").count() == 0
 
         viewer = new_tab(of=server).open("viewer")
@@ -413,7 +378,7 @@ def test_the_settings_are_kept(new_tab, preferences, admin):
     tab = new_tab().open().shown()
     tab.open_panel().get_by_text("Settings").click()
     page = tab.page.locator("#settings_plugin_octoprint_uptime")
-    page.get_by_label("Note that all is well every").fill("5")
+    page.get_by_label("Heartbeat interval").fill("5")
     expect(page.locator("#settings_octoprint_uptime_heartbeat_seconds_reason")).to_have_text(
         "Whole seconds from 10 to 600: 10 will be saved."
     )
@@ -421,7 +386,11 @@ def test_the_settings_are_kept(new_tab, preferences, admin):
     expect(page.locator("#settings_octoprint_uptime_history_days_reason")).to_have_text(
         "Whole days from 7 to 3650: 3650 will be saved."
     )
-    page.get_by_label("Tell everyone").uncheck()
+    page.get_by_label("Notify everyone").uncheck()
+    witness = page.get_by_label("Let a witness watch for crashes")
+    expect(witness).to_be_checked()
+    expect(witness).to_have_accessible_description(re.compile("less than 2 MB"))
+    witness.uncheck()
     tab.page.click("#settings_dialog [data-test-id=settings-save]")
     expect(tab.page.locator("#settings_dialog")).to_be_hidden()
     stored = admin.get("/api/settings").json()["plugins"]["octoprint_uptime"]
@@ -430,4 +399,5 @@ def test_the_settings_are_kept(new_tab, preferences, admin):
         "notify_unplanned": False,
         "heartbeat_seconds": 10,
         "history_days": 3650,
+        "witness": False,
     }

@@ -88,9 +88,9 @@ $(function () {
         /** All there is to be told of the reason of an entry. */
         self.more = ({why}) => ({
             grade: GRADES[why.grade],
-            evidence: why.evidence.map(({source, text}) => ({
+            evidence: _.map(_.groupBy(why.evidence, "source"), (told, source) => ({
                 source: SOURCES[source] || source,
-                text
+                texts: told.map(({text}) => text)
             })),
             advice: why.advice,
             plots: why.vitals.length > 1 ? plotsOf(why.vitals) : [],
@@ -195,11 +195,18 @@ $(function () {
                             -beat.seconds_before / MINUTE_SECONDS,
                             beat[field]
                         ]);
-                    const values = points.map((point) => point[1]);
-                    return {name, points, unit: unit(Math.max(...values)), values};
+                    return {name, points, unit};
                 })
                 .filter(({points}) => points.length > 1)
-                .map((plot) => ({...plot, last: plot.unit.text(plot.values[0])}));
+                .map(({name, points, unit}) => {
+                    const values = points.map((point) => point[1]);
+                    return {
+                        name,
+                        points,
+                        unit: unit(Math.max(...values)),
+                        last: unit(values[0]).text(values[0])
+                    };
+                });
 
         /** Plots one measure in the colour of the text around. */
         function draw(element, {points, unit}) {
