@@ -91,11 +91,11 @@ class OctoPrintUptimePlugin(
         return answer
 
     def initialize(self) -> None:
-        # The printer may connect before OctoPrint calls on_startup.
         # Not get_plugin_data_folder(), which makes it: on a disk that is full that would
         # cost the whole plugin.
         folder = Path(self._data_folder)
         log = Path(self._settings.getBaseFolder("logs"), "octoprint.log")
+        # The printer may connect before OctoPrint calls on_startup.
         self._recorder = Recorder(
             folder / "history.db",
             self._logger,

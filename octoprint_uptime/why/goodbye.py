@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 SYSTEMD = Path("/run/systemd/system")
-TIMEOUT_SECONDS = 2.0
+TIMEOUT_SECONDS = 1.0
 TRIES = 3
 """As systemd ends a service it ends what that has just started to ask, too."""
 TARGETS = {

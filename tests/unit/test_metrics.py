@@ -20,6 +20,7 @@ TOTALS = {
 REASONS = {
     ("octoprint", "crash", "out_of_memory"): 1,
     ("octoprint", "crash", "unknown"): 1,
+    ("octoprint", "restart", "update"): 3,
     ("system", "power_loss", "undervoltage"): 1,
 }
 BUILD = {"version": "0.2.0", "octoprint_version": "1.11.8", "python_version": '3.11"\n\\'}
@@ -91,12 +92,15 @@ def test_every_fact_in_both_formats(told, accept):
         for subject, ways in ENDS.items()
         for end in ways
     }
+    # Of the reasons, those of unplanned ends and those that have happened.
+    unplanned = {
+        (*what, reason): 0
+        for what in (("octoprint", "crash"), ("system", "power_loss"))
+        for reason in verdict.REASONS[what]
+    }
     assert reasons == {
-        ("ends_by_reason_total", *sorted((end, reason, subject))): REASONS.get(
-            (subject, end, reason), 0
-        )
-        for (subject, end), possible in verdict.REASONS.items()
-        for reason in possible
+        ("ends_by_reason_total", *sorted((end, reason, subject))): count
+        for (subject, end, reason), count in {**unplanned, **REASONS}.items()
     }
 
 
