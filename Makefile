@@ -25,7 +25,7 @@ MAKE_VENV := tools/venv.sh $(VENV) $(PYTHON) $(OCTOPRINT)
 venv-develop:
 	@$(MAKE_VENV) develop
 test-environment:
-	@$(MAKE_VENV) develop curl $(CHROMIUM_PACKAGE)
+	@$(MAKE_VENV) develop curl e2fsprogs=mkfs.ext4 strace $(CHROMIUM_PACKAGE)
 
 node_modules: package-lock.json | venv-develop
 	@PATH="$(abspath $(BIN)):$$PATH"; npm ci --no-audit --no-fund --loglevel error >/dev/null
@@ -49,6 +49,12 @@ fresh: ## Run the demo and the tests in bare Debians; needs root
 farm-test: venv-develop ## Run a small farm: three servers, a real Prometheus, a real MQTT broker
 	@tools/debian.sh --services prometheus mosquitto
 	@$(BIN)/python -m pytest tests/farm
+
+.PHONY: systemd-test
+systemd-test: venv-develop ## Run OctoPrint under a real systemd; needs root
+	@tools/debian.sh --services systemd=/usr/lib/systemd/systemd \
+		dbus=/usr/lib/systemd/system/dbus.service
+	@$(BIN)/python -m pytest tests/systemd
 
 .PHONY: browsers
 browsers: ## Run the page's most important tests in WebKit and Firefox
@@ -79,7 +85,8 @@ farm-scale: venv-develop ## Measure what 1,000 printers cost a Prometheus
 	@$(BIN)/python tools/farm_scale.py
 
 .PHONY: soak
-soak: venv-develop ## Kill what writes the history 200 times and look at the file
+soak: ## Kill what writes the history 200 times, cut its power 2,000 times, look at the file
+	@$(MAKE_VENV) develop strace
 	@$(BIN)/python tools/soak.py
 
 .PHONY: release

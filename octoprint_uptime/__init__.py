@@ -91,11 +91,11 @@ class OctoPrintUptimePlugin(
         return answer
 
     def initialize(self) -> None:
-        # The printer may connect before OctoPrint calls on_startup.
         # Not get_plugin_data_folder(), which makes it: on a disk that is full that would
         # cost the whole plugin.
         folder = Path(self._data_folder)
         log = Path(self._settings.getBaseFolder("logs"), "octoprint.log")
+        # The printer may connect before OctoPrint calls on_startup.
         self._recorder = Recorder(
             folder / "history.db",
             self._logger,
@@ -105,6 +105,8 @@ class OctoPrintUptimePlugin(
         )
         self._watch = Watch(folder, log, self._recorder.undervoltage, self._logger)
         self._listener = Listener(self._reader, self._recorder, self._tell_browsers, self._logger)
+        if self._watch.hears_undervoltage:
+            self._listener.ignore_throttle_states()
         self._last_end = LastEnd(
             self._mqtt_publish,
             lambda: self._settings.global_get(["plugins", "mqtt", "publish", "baseTopic"]),

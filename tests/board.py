@@ -6,9 +6,12 @@ import itertools
 from pathlib import Path
 from typing import Any
 
+from octoprint_uptime.history.beginning import Beginning
 from octoprint_uptime.history.record import History, Instant, NewRun, Records
 from octoprint_uptime.history.report import Timeline, history_answer
+from octoprint_uptime.why.evidence import Scene
 
+EMPTY_SCENE = Scene()
 HEARTBEAT = 60.0
 NOON = 1_790_000_000.0
 """Some true Unix time."""
@@ -41,12 +44,15 @@ class Board:
         self.ahead = ahead
         return self
 
-    def start(self, copied: bool = False) -> Board:
-        """OctoPrint starts, perhaps with a copy of the record."""
+    def start(self, copied: bool = False, scene: Scene = EMPTY_SCENE, **more: Any) -> Board:
+        """OctoPrint starts, perhaps with a copy of the record, and finds such a scene.
+
+        The last words of the run before it are those of the token that it was started with.
+        """
         self.history = History(self.path)
+        run = NewRun(self.kernel_id, self.now.since_boot, "1.11.8", more.pop("token", None))
         with self.history.transaction():
-            run = NewRun(self.kernel_id, self.now.since_boot, "1.11.8")
-            self.history.begin(run, self.now, copied=copied)
+            Beginning(run, self.now, **more).write(self.history, scene, copied)
         return self
 
     def off(self, seconds: float) -> Board:
@@ -63,10 +69,11 @@ class Board:
         self.true = end
         return self
 
-    def beat(self) -> None:
+    def beat(self, **vitals: float) -> Board:
         with self.history.transaction():
             self.history.keep_anchor(self.now)
-            self.history.beat(self.now.since_boot)
+            self.history.beat(self.now.since_boot, vitals)
+        return self
 
     def set_clock(self, ahead: float = 0.0) -> Board:
         """Someone sets the wall clock, by default right, and a heartbeat notices."""
@@ -74,9 +81,9 @@ class Board:
         self.beat()
         return self
 
-    def goodbye(self) -> Board:
+    def goodbye(self, host: str = "unknown") -> Board:
         with self.history.transaction():
-            self.history.goodbye(self.now.since_boot)
+            self.history.goodbye(self.now.since_boot, host)
         self.history.close()
         return self
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import time
 from pathlib import Path
 from typing import Any, Callable, TypeVar
 
+import psutil
 from accounts import PASSWORD
 from octoprint_server import QUIET_CONFIG, OctoPrintServer, Session
 from prometheus_client.parser import text_string_to_metric_families
@@ -40,6 +43,11 @@ def wait_for(condition: Callable[[], Result], timeout_seconds: float = 30) -> Re
 def recorded(server: OctoPrintServer) -> Session:
     """Start the server; the admin's session, once the history knows of this run."""
     server.start()
+    return signed_in(server)
+
+
+def signed_in(server: OctoPrintServer) -> Session:
+    """The admin's session, once the history knows of this run."""
     admin = server.login("admin", PASSWORD)
     wait_for(
         lambda: "not been opened yet" not in admin.get("/plugin/octoprint_uptime/history").text
@@ -64,6 +72,45 @@ def scripted_board(name: str, age: float) -> dict[str, str]:
 def boot(server: OctoPrintServer, name: str, age: float) -> None:
     """The host has booted ``age`` seconds ago; what the server will believe."""
     server.environment.update(scripted_board(name, age))
+
+
+def last_words(server: OctoPrintServer) -> Path:
+    """The folder of the running server's last words."""
+    (folder,) = (
+        folder
+        for folder in (server.basedir / "data/octoprint_uptime/last_words").iterdir()
+        if str(folder) in " ".join(witness_of(server).cmdline())
+    )
+    return folder
+
+
+def witness_of(server: OctoPrintServer) -> psutil.Process:
+    children = psutil.Process(server.pid).children()
+    (witness,) = (child for child in children if "witness.sh" in " ".join(child.cmdline()))
+    return witness
+
+
+def wait_for_report(server: OctoPrintServer, die: Callable[[], object]) -> None:
+    """Have the server die, and its witness report, before anyone notices that it is dead.
+
+    A parent that takes its time, as systemd does and a busy init may: only until it asks does
+    the kernel keep how the process ended.
+    """
+    report = last_words(server) / "witness"
+    die()
+    os.waitid(os.P_PID, server.pid, os.WEXITED | os.WNOWAIT)
+    wait_for(lambda: b"\nend\n" in report.read_bytes())
+    server.wait()
+
+
+def kill(server: OctoPrintServer, with_signal: int = signal.SIGKILL) -> None:
+    wait_for_report(server, lambda: os.kill(server.pid, with_signal))
+
+
+def cut_power(server: OctoPrintServer) -> None:
+    """Nobody is left who could have seen anything."""
+    witness_of(server).kill()
+    server.stop(signal.SIGKILL)
 
 
 def metrics(session: Session) -> dict[str, float]:

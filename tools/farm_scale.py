@@ -39,7 +39,7 @@ STEP_SECONDS = 60
 
 # Of what recording.yml keeps a copy.
 RECORDED = re.compile(
-    "crash|power_loss|interrupted_prints_total|undervoltage_runs_total"
+    'ends_total{end="(crash|power_loss)"|interrupted_prints_total|undervoltage_runs_total'
     '|{end="error",subject="printer"}'
 )
 
@@ -66,9 +66,13 @@ class Printer:
             for subject, ways in ENDS.items()
             for end in ways
         }
+        self._reasons = {
+            ("octoprint", "restart", "requested"): 9,
+            ("system", "shutdown", "reboot"): 5,
+        }
         build = {"version": "0.2.0", "octoprint_version": "1.11.8", "python_version": "3.11.2"}
         self.metrics = Metrics(
-            UptimeCollector(self._uptimes, lambda: self._totals, build, self.clock)
+            UptimeCollector(self._uptimes, lambda: (self._totals, self._reasons), build, self.clock)
         )
 
     def clock(self) -> float:
@@ -79,6 +83,8 @@ class Printer:
         if self._chance.random() < seconds / DAY_SECONDS:
             what = self._chance.choice((("octoprint", "crash"), ("printer", "error")))
             self._totals[what] += 1
+            reason = (*what, "unknown")
+            self._reasons[reason] = self._reasons.get(reason, 0) + 1
             self._booted_at = self.clock()
 
     def _uptimes(self) -> Uptimes:

@@ -130,12 +130,18 @@ class OctoPrintServer:
                 env={**os.environ, **self.environment},
             )
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
-        while not self._answers():
+        while not self.answers():
             if self._process.poll() is not None:
                 raise RuntimeError(f"OctoPrint ended by itself:\n{self.log()}")
             if time.monotonic() > deadline:
                 raise RuntimeError(f"OctoPrint does not answer:\n{self.log()}")
             time.sleep(0.05)
+
+    def answers(self) -> bool:
+        try:
+            return requests.get(f"{self.url}/api/version", timeout=5).status_code in (200, 403)
+        except requests.ConnectionError:
+            return False
 
     def stop(self, with_signal: int = signal.SIGTERM) -> None:
         if self._process is None:
@@ -180,12 +186,6 @@ class OctoPrintServer:
         body = {"user": name, "pass": password, "remember": True}
         session.post("/api/login", body).raise_for_status()
         return session
-
-    def _answers(self) -> bool:
-        try:
-            return requests.get(f"{self.url}/api/version", timeout=5).status_code in (200, 403)
-        except requests.ConnectionError:
-            return False
 
     def _command(self, *arguments: str) -> list[str]:
         return [self.python, "-m", "octoprint", "--basedir", str(self.basedir), *arguments]

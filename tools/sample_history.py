@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import random
 import signal
 from pathlib import Path
@@ -70,7 +71,7 @@ def before_end(course: dict[str, tuple[float, ...]], chance: random.Random) -> l
 
 
 def _killed(number: int, **more: Any) -> dict[str, Any]:
-    return {"witnessed": True, "pid": PID, "code": "killed", "status": number, **more}
+    return {"witnessed": True, "pid": PID, "signal": number, **more}
 
 
 # What was found after a crash, and how the vital signs had been.
@@ -138,14 +139,23 @@ class Found:
             "shutdown": itertools.cycle(SHUTDOWNS),
         }
 
-    def after(self, end: str, after_undervoltage: bool) -> Facts:
+    def after(self, end: str, after_undervoltage: bool) -> tuple[Facts, list[dict[str, Any]]]:
+        """The facts, and the vital signs before the end."""
         if end in self._planned:
-            return Facts(**next(self._planned[end]))
+            return Facts(**next(self._planned[end])), []
         if after_undervoltage:
             sag = {"undervoltage_count": 1, "undervoltage_seconds_before": SAG_SECONDS}
-            return Facts(vitals=before_end({}, self._chance), **sag)
+            return self._with_vitals({}, sag)
         found, course = next(self._crashes if end == "crash" else self._power_losses)
-        return Facts(vitals=before_end(course, self._chance), **found)
+        return self._with_vitals(course, found)
+
+    def _with_vitals(
+        self, course: dict[str, tuple[float, ...]], found: dict[str, Any]
+    ) -> tuple[Facts, list[dict[str, Any]]]:
+        vitals = before_end(course, self._chance)
+        last = {name: value for name, value in vitals[0].items() if name != "seconds_before"}
+        before = vitals[-1]["process_memory_bytes"]
+        return Facts(last_vitals=last, memory_before=before, **found), vitals
 
 
 def write(
@@ -176,7 +186,7 @@ def write(
     while sum(lengths) < days * DAY_SECONDS:
         lengths.append(chance.expovariate(ends_a_day / DAY_SECONDS) + 120.0)
     scale = days * DAY_SECONDS / sum(lengths)
-    facts, died = Facts(), None
+    facts, vitals, died = Facts(), [], None
     with contextlib.closing(History(path)) as history, history.transaction():
         booted_at, boot = at - BOOT_SECONDS, 0
         for number, length in enumerate(lengths):
@@ -190,7 +200,7 @@ def write(
             run = NewRun(f"sample-{boot}", since_boot, "1.11.8")
             ended = history.begin(run, Instant(since_boot, at), died=died)
             if ended:
-                _keep(history, ended, facts)
+                _keep(history, ended, facts, vitals)
             history.connected(since_boot + 8, "/dev/ttyACM0")
             if chance.random() < 0.3:
                 history.disconnected(since_boot + up / 2, failed=chance.random() < 0.5)
@@ -200,12 +210,12 @@ def write(
             if is_unplanned:
                 history.printing(printing if is_last else chance.choice((None, *FILES)))
                 undervoltage = is_last or (end == "power_loss" and chance.random() < 0.5)
-            facts = found.after(end, undervoltage)
+            facts, vitals = found.after(end, undervoltage)
             died = since_boot + up if facts.witnessed else None
             if undervoltage:
                 history.undervoltage(since_boot + up - SAG_SECONDS)
             if is_unplanned:
-                _beat(history, since_boot + up, facts.vitals if is_last else [], up)
+                _beat(history, since_boot + up, vitals if is_last else [], up)
             else:
                 history.goodbye(since_boot + up, facts.goodbye or "unknown")
             at += up + downtime
@@ -214,8 +224,8 @@ def write(
                 booted_at = at - BOOT_SECONDS
 
 
-def _keep(history: History, ended: Ended, facts: Facts) -> None:
-    history.keep_facts(ended.run, facts.to_json())
+def _keep(history: History, ended: Ended, facts: Facts, vitals: list[dict[str, Any]]) -> None:
+    history.keep_facts(ended.run, facts.to_json(), json.dumps(vitals) if vitals else None)
     for subject, end in (("octoprint", ended.octoprint), ("system", ended.system)):
         if end:
             history.count_reason(subject, end, verdict(subject, end, facts).reason)

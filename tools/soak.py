@@ -1,20 +1,28 @@
-"""Kill what writes the history at any instant, again and again, and look at the file."""
+"""Kill what writes the history, and cut its disk's power, at any instant, again and again.
+
+Each time the file is looked at. Usage: soak.py [SEED], the seed being that of the power cuts.
+"""
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import multiprocessing
 import os
 import random
 import sqlite3
+import sys
 import tempfile
 import time
 from pathlib import Path
+
+import power_cuts
 
 from octoprint_uptime.history.record import History, Instant, NewRun
 
 KILLS = 200
 LONGEST_LIFE_SECONDS = 0.1
+POWER_CUTS = 2000
 
 
 def write(path: Path, pipe: int) -> None:
@@ -69,7 +77,7 @@ def soak(path: Path, kills: int) -> dict[str, int]:
     return committed
 
 
-def main() -> None:
+def kill_writers() -> None:
     with tempfile.TemporaryDirectory() as folder:
         committed = soak(Path(folder) / "history.db", KILLS)
     print(
@@ -78,5 +86,26 @@ def main() -> None:
     )
 
 
+def cut_power(seed: int) -> None:
+    """Exit with a message if that costs anything."""
+    dice = random.Random(seed)
+    stories = power_cuts.stories(dice)
+    found: collections.Counter[str] = collections.Counter()
+    for story in stories:
+        found += power_cuts.cut_power(story, POWER_CUTS // len(stories), dice)
+    cuts = (
+        f"{POWER_CUTS} power cuts (seed {seed})"
+        f" during {sum(story.commits for story in stories)} commits"
+    )
+    if found:
+        sys.exit(f"{cuts}: " + ", ".join(f"{trouble} {n} times" for trouble, n in found.items()))
+    print(f"{cuts}; nothing that was committed is lost and no file is damaged")
+
+
+def main(seed: str | None = None) -> None:
+    kill_writers()
+    cut_power(int(seed) if seed else random.randrange(2**32))
+
+
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

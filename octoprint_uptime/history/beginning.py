@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..why.evidence import Scene, Start, facts_about
+from ..why.evidence import Scene, Start, facts_about, vitals_before_end
 from ..why.verdict import verdict
 from .record import History, Instant, NewRun
 
@@ -43,7 +44,8 @@ class Beginning:
             plugins=self.plugins,
         )
         facts = facts_about(last, scene, start)
-        history.keep_facts(ended.run, facts.to_json())
+        vitals = vitals_before_end(last, scene)
+        history.keep_facts(ended.run, facts.to_json(), json.dumps(vitals) if vitals else None)
         for subject, end in (("octoprint", ended.octoprint), ("system", ended.system)):
             if end:
                 history.count_reason(subject, end, verdict(subject, end, facts).reason)

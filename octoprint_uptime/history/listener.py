@@ -49,6 +49,10 @@ class Listener:
             THROTTLE_STATE: self._throttle_state,
         }
 
+    def ignore_throttle_states(self) -> None:
+        """Someone else tells of undervoltage, and sooner."""
+        del self._handlers[THROTTLE_STATE]
+
     def hear(self, event: str, payload: Any) -> None:
         """Take an event. Any plugin may fire any event, with whatever payload."""
         handler = self._handlers.get(event)

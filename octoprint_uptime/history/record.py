@@ -113,6 +113,7 @@ MIGRATIONS = (
     ALTER TABLE runs ADD COLUMN goodbye TEXT;
     ALTER TABLE runs ADD COLUMN undervoltage_at REAL;
     ALTER TABLE runs ADD COLUMN facts TEXT;
+    ALTER TABLE runs ADD COLUMN vitals TEXT;
     CREATE TABLE reasons (
         subject TEXT NOT NULL,
         what TEXT NOT NULL,
@@ -147,6 +148,8 @@ SAME_BOOT_SECONDS = 60.0
 BEATS_KEPT = 64
 """One for each minute, so that those of an hour before an end are there."""
 BEAT_SECONDS = 60.0
+VITALS_KEPT = 100
+"""Unplanned ends whose vital signs are kept: they are most of what a history takes."""
 BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -179,7 +182,8 @@ class Run(NamedTuple):
 
     ``copied`` is true when it began with a copy of the record: nobody knows how the run
     before it went on in the original. ``undervoltage`` counts how often that was seen.
-    ``died`` is when a witness saw it end. ``facts`` say why it ended, as JSON.
+    ``died`` is when a witness saw it end. ``facts`` say why it ended, ``vitals`` are the vital
+    signs before that; both are JSON.
     """
 
     id: int
@@ -194,6 +198,7 @@ class Run(NamedTuple):
     copied: bool
     died: float | None
     facts: str | None
+    vitals: str | None
 
 
 class Connection(NamedTuple):
@@ -361,9 +366,22 @@ class History:
         row = self._row("SELECT booted_at FROM boots ORDER BY id DESC LIMIT 1")
         return row[0] if row else 0.0
 
-    def keep_facts(self, run: int, facts: str) -> None:
-        """Keep what is known about the end of that run."""
-        self._database.execute("UPDATE runs SET facts = ? WHERE id = ?", (facts, run))
+    def keep_facts(self, run: int, facts: str, vitals: str | None = None) -> None:
+        """Keep what is known about the end of that run.
+
+        Args:
+            run: Its id.
+            facts: :class:`Facts` as JSON.
+            vitals: The vital signs before an unplanned end, as JSON. Kept of the last ones only.
+        """
+        self._database.execute(
+            "UPDATE runs SET facts = ?, vitals = ? WHERE id = ?", (facts, vitals, run)
+        )
+        self._database.execute(
+            "UPDATE runs SET vitals = NULL WHERE vitals IS NOT NULL AND id <= (SELECT id FROM runs"
+            " WHERE vitals IS NOT NULL ORDER BY id DESC LIMIT 1 OFFSET ?)",
+            (VITALS_KEPT,),
+        )
 
     def count_reason(self, subject: str, end: str, reason: str) -> None:
         """Count an end by its reason."""
@@ -508,14 +526,14 @@ class History:
         boots = self._database.execute("SELECT id, booted_at, clock_set FROM boots ORDER BY id")
         runs = self._database.execute(
             "SELECT id, boot, started, seen, ended, octoprint_version, printing,"
-            " undervoltage, acknowledged, copied, died, facts FROM runs ORDER BY id"
+            " undervoltage, acknowledged, copied, died, facts, vitals FROM runs ORDER BY id"
         )
         connections = self._database.execute(
             "SELECT id, run, started, ended, failed, port FROM connections ORDER BY id"
         )
         return Records(
             boots=list(map(Boot._make, boots)),
-            runs=list(map(Run._make, runs)),
+            runs=self._as_seen_last(list(map(Run._make, runs))),
             connections=list(map(Connection._make, connections)),
         )
 
@@ -585,6 +603,13 @@ class History:
                 (died, died, run),
             )
         self._database.execute("DELETE FROM beats")
+
+    def _as_seen_last(self, runs: list[Run]) -> list[Run]:
+        """With the heartbeats of the last one, which have not been moved to its row."""
+        (beat,) = self._row("SELECT max(at) FROM beats WHERE run = (SELECT max(id) FROM runs)")
+        if runs and beat is not None and runs[-1].ended is None:
+            runs[-1] = runs[-1]._replace(seen=max(runs[-1].seen, beat))
+        return runs
 
     def _beats(self, run: int) -> list[Beat]:
         rows = self._database.execute(

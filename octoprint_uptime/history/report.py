@@ -6,7 +6,6 @@ Pure: records and one instant in, plain data for JSON and CSV out.
 from __future__ import annotations
 
 import bisect
-import functools
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -39,6 +38,19 @@ class Span(NamedTuple):
     boot: int
     started: float
     ended: float
+
+
+class Why(NamedTuple):
+    """Why something ended: what is known of that, and the vital signs before it, as JSON."""
+
+    subject: str
+    end: str
+    facts: str | None
+    vitals: str | None
+
+    @property
+    def verdict(self) -> Verdict:
+        return verdict(self.subject, self.end, Facts.from_json(self.facts))
 
 
 class PowerLosses(NamedTuple):
@@ -127,11 +139,12 @@ class Timeline:
         if len(runs) == 1:
             return dict(NO_PREVIOUS_END)
         entry = self._run_entry(*runs[-2:])
+        verdict_ = entry["why"].verdict
         return {
             **{name: entry.get(name) for name in NO_PREVIOUS_END},
             "previous_end": entry["end"],
             "previous_ended_at": entry["ended_at"],
-            "why": {"reason": entry["why"].reason, "grade": entry["why"].grade},
+            "why": {"reason": verdict_.reason, "grade": verdict_.grade},
         }
 
     def power_losses(self, days: int) -> PowerLosses:
@@ -199,8 +212,8 @@ class Timeline:
         # A witness of OctoPrint's end did not see the host's.
         return run.ended is not None or (run.died is not None and end != "unknown")
 
-    def _why(self, subject: str, run: Run, end: str) -> Verdict | None:
-        return None if end == "running" else _verdict(subject, end, run.facts)
+    def _why(self, subject: str, run: Run, end: str) -> Why | None:
+        return None if end == "running" else Why(subject, end, run.facts, run.vitals)
 
     def _connection_entry(self, connection: Connection, run: Run) -> dict[str, Any]:
         run_span = self._spans[run.id]
@@ -241,12 +254,6 @@ class Timeline:
         if booted_at is None or later_booted_at is None:
             return None
         return round(later_booted_at + later.started - booted_at - span.ended, 3)
-
-
-@functools.lru_cache(maxsize=256)
-def _verdict(subject: str, end: str, facts: str | None) -> Verdict:
-    """Most ends are planned, and their facts are all alike."""
-    return verdict(subject, end, Facts.from_json(facts))
 
 
 class _Chain(NamedTuple):

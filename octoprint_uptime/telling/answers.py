@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import json
 import re
@@ -10,14 +11,14 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any, Callable, NamedTuple
 
-from flask_babel import gettext
+from flask_babel import get_locale, gettext
 
 from ..format_uptime import FORMATS
+from ..history.report import Why
 from ..reader import Uptimes
 from ..why.words import Words
 
 DEFAULT_DAYS = 30
-
 ENTRIES_AT_ONCE = 50
 
 _PREFIXES = {"host": "", "octoprint": "octoprint_", "printer": "printer_"}
@@ -62,7 +63,8 @@ def uptime_answer(
     answer["poll_interval_seconds"] = settings["poll_interval_seconds"]
     answer["unacknowledged_end"] = None
     if unacknowledged_end and settings["notify_unplanned"]:
-        answer["unacknowledged_end"] = _worded("octoprint", unacknowledged_end, Words())
+        why = json.loads(_why_json(unacknowledged_end["why"], str(get_locale())))
+        answer["unacknowledged_end"] = {**unacknowledged_end, "why": why}
     answer["uptime_available"] = uptimes.host is not None
     return answer
 
@@ -99,12 +101,6 @@ class HistoryQuery(NamedTuple):
         return cls(int(days), form)
 
 
-def _worded(subject: str, entry: dict[str, Any], words: Words) -> dict[str, Any]:
-    """An entry of the history, its verdict in the asker's language."""
-    why = entry["why"]
-    return {**entry, "why": why and words.why(subject, entry["end"], why)}
-
-
 def refusal(error: str) -> dict[str, Any]:
     """The body of every answer that is not 200."""
     return {"error": error, "uptime_available": False}
@@ -116,25 +112,45 @@ def history_json(answer: dict[str, Any]) -> str:
     In pieces: encoding is one call into C, and while that lasts no other thread of
     OctoPrint goes on, the printer's included.
     """
-    encode = json.JSONEncoder(separators=(",", ":")).encode
-    words = Words()
-    answer = {
-        **answer,
-        **{
-            subject: [_worded(subject, entry, words) for entry in answer[subject]]
-            for subject in ("octoprint", "system")
-        },
-    }
+    language = str(get_locale())
+
+    def encoded_entry(entry: dict[str, Any]) -> str:
+        if entry["why"] is None:
+            return _ENCODE(entry)
+        # The last field is the one that is encoded already.
+        others = _ENCODE({**entry, "why": None})[: -len("null}")]
+        return f"{others}{_why_json(entry['why'], language)}}}"
 
     def encoded(value: Any) -> str:
         if not isinstance(value, list):
-            return encode(value)
+            return _ENCODE(value)
+        if value and "why" in value[0]:
+            return f"[{','.join(map(encoded_entry, value))}]"
         starts = range(0, len(value), ENTRIES_AT_ONCE)
-        pieces = (encode(value[start : start + ENTRIES_AT_ONCE])[1:-1] for start in starts)
+        pieces = (_ENCODE(value[start : start + ENTRIES_AT_ONCE])[1:-1] for start in starts)
         return f"[{','.join(pieces)}]"
 
-    fields = ",".join(f"{encode(name)}:{encoded(value)}" for name, value in answer.items())
+    fields = ",".join(f"{_ENCODE(name)}:{encoded(value)}" for name, value in answer.items())
     return f"{{{fields}}}"
+
+
+_ENCODE = json.JSONEncoder(separators=(",", ":")).encode
+
+
+@functools.lru_cache(maxsize=4096)
+def _why_json(why: Why, language: str) -> str:
+    """The field ``why`` in that language, which is the asker's.
+
+    Kept, because what is known of an end changes no more, and a verdict takes longer than all
+    else in an entry.
+    """
+    told = _ENCODE(_words(language).why(why.subject, why.end, why.verdict))
+    return f'{told[:-1]},"vitals":{why.vitals or "[]"}}}'
+
+
+@functools.lru_cache(maxsize=16)
+def _words(language: str) -> Words:
+    return Words()
 
 
 CSV_COLUMNS = (
@@ -162,8 +178,8 @@ def history_csv(answer: dict[str, Any]) -> str:
             **run,
             "started_at_utc": _utc(run["started_at"]),
             "ended_at_utc": _utc(run["ended_at"]),
-            "reason": run["why"].reason if run["why"] else "",
-            "grade": run["why"].grade if run["why"] else "",
+            "reason": run["why"].verdict.reason if run["why"] else "",
+            "grade": run["why"].verdict.grade if run["why"] else "",
         }
         writer.writerow([_defused(cells[column]) for column in CSV_COLUMNS])
     return text.getvalue()

@@ -28,6 +28,12 @@ _SINCE = (
     " clearing the history, or beginning a damaged one anew, makes it 0."
 )
 
+_REASONS_FROM_ZERO = (("octoprint", "crash"), ("system", "power_loss"))
+"""The ends whose reasons are told before they happen, so that Prometheus has seen the 0.
+
+All would triple what it keeps of a printer.
+"""
+
 _GAUGES = {
     "system_start_time_seconds": "Unix time at which the host booted, by its own wall clock.",
     "process_start_time_seconds": "Unix time at which OctoPrint started, by the host's wall clock.",
@@ -129,7 +135,9 @@ def _counters(totals: Totals, reasons: Reasons) -> Iterator[Metric]:
     )
     for (subject, end), possible in REASONS.items():
         for reason in possible:
-            by_reason.add_metric((subject, end, reason), reasons.get((subject, end, reason), 0))
+            count = reasons.get((subject, end, reason), 0)
+            if count or (subject, end) in _REASONS_FROM_ZERO:
+                by_reason.add_metric((subject, end, reason), count)
     yield by_reason
     yield CounterMetricFamily(
         "octoprint_uptime_interrupted_prints",

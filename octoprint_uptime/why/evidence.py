@@ -27,7 +27,8 @@ MINUTES_KEPT = (0, 1, 5, 15, 60)
 _RUNS_KEPT = 3
 _LOG_TAIL_BYTES = 1_000_000
 _FEWEST_NULS = 16
-_START_BANNER = b" - octoprint.startup - INFO - ****"
+_START = b" - octoprint.startup - INFO - Starting OctoPrint"
+_BANNER_BYTES = 1000
 _FRAME = re.compile(r'^  File "(.*)", line \d+ in ')
 _KEPT_LINES = 8
 _TELLING_LINE = re.compile(
@@ -47,15 +48,16 @@ class Facts:
     """All that is known about one end. What is not known is ``None``, empty or 0.
 
     Attributes:
-        vitals: Vital signs before the end, each with ``seconds_before``.
+        last_vitals: The vital signs of the last heartbeat.
+        memory_before: OctoPrint's own memory in bytes, an hour before the end if it ran as long.
         undervoltage_count: How often undervoltage was seen in the run.
         undervoltage_seconds_before: How long before the end it was seen last.
         goodbye: What OctoPrint knew of the host when it ended in order: ``reboot``,
             ``power_off``, ``no``, or ``unknown``.
         witnessed: Whether a witness saw the end.
         pid: Of the process that ended.
-        code: ``exited``, ``killed`` or ``dumped``, as systemd or the kernel had it.
-        status: The exit status or the number of the signal.
+        exit_status: What it exited with, as systemd or the kernel had it.
+        signal: The number of the signal that ended it.
         result: systemd's ``Result``.
         host_job: What systemd was about to do with the host, as in ``goodbye``.
         oom_kills: How many out-of-memory kills the kernel counted since the last heartbeat.
@@ -72,14 +74,15 @@ class Facts:
         changed: What was of another version at the next start: ``name``, ``old``, ``new``.
     """
 
-    vitals: list[dict[str, float]] = field(default_factory=list)
+    last_vitals: dict[str, float] = field(default_factory=dict)
+    memory_before: float | None = None
     undervoltage_count: int = 0
     undervoltage_seconds_before: float | None = None
     goodbye: str | None = None
     witnessed: bool = False
     pid: int | None = None
-    code: str | None = None
-    status: int | None = None
+    exit_status: int | None = None
+    signal: int | None = None
     result: str | None = None
     host_job: str | None = None
     oom_kills: int = 0
@@ -94,14 +97,10 @@ class Facts:
     panicked: bool = False
     changed: list[dict[str, str | None]] = field(default_factory=list)
 
-    @property
-    def last_vitals(self) -> dict[str, float]:
-        """The vital signs of the last heartbeat."""
-        return self.vitals[0] if self.vitals else {}
-
     def to_json(self) -> str:
         """Only what is known."""
-        known = {name: value for name, value in asdict(self).items() if value not in _NOTHING}
+        nothing = asdict(NO_FACTS)
+        known = {name: value for name, value in asdict(self).items() if value != nothing[name]}
         return json.dumps(known, separators=(",", ":"))
 
     @classmethod
@@ -109,7 +108,6 @@ class Facts:
         return cls(**json.loads(text)) if text else NO_FACTS
 
 
-_NOTHING: tuple[Any, ...] = (None, False, 0, [], {})
 NO_FACTS = Facts()
 
 
@@ -251,10 +249,8 @@ def _ends_in_nuls(log: Path) -> bool:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - _LOG_TAIL_BYTES))
         tail = file.read()
-    before_start = tail[: max(tail.rfind(_START_BANNER), 0)]
-    # The banner's own time stands on the line after the NULs, or right behind them.
-    end = before_start[-200:]
-    return b"\0" * _FEWEST_NULS in end
+    before_start = tail[: max(tail.rfind(_START), 0)]
+    return b"\0" * _FEWEST_NULS in before_start[-_BANNER_BYTES:]
 
 
 @dataclass(frozen=True)
@@ -293,8 +289,10 @@ def facts_about(last: LastRun, scene: Scene, start: Start) -> Facts:
     counted = scene.vitals if start.same_boot else {}
     if words.report and words.report.oom_kills is not None:
         counted = {**counted, "oom_kills": words.report.oom_kills}
+    oldest = next((beat.vitals for beat in last.beats if beat.vitals), {})
     return Facts(
-        vitals=_vitals_before(end, last.beats),
+        last_vitals=next((beat.vitals for beat in reversed(last.beats) if beat.vitals), {}),
+        memory_before=oldest.get("process_memory_bytes"),
         oom_kills=_growth("oom_kills", last.beats, counted),
         # Counted in the file system itself, so that a boot makes no difference.
         filesystem_errors=_growth("filesystem_errors", last.beats, scene.vitals),
@@ -316,7 +314,8 @@ def facts_about(last: LastRun, scene: Scene, start: Start) -> Facts:
 
 
 _DISK_SIGNS = ("disk_free_bytes", "disk_read_only")
-_CODES = {1: "exited", 2: "killed", 3: "dumped"}
+_EXITED = 1
+"""``CLD_EXITED``; what else systemd's ``ExecMainCode`` can be is a signal."""
 
 
 def _about_report(report: Report | None) -> dict[str, Any]:
@@ -330,21 +329,27 @@ def _about_report(report: Report | None) -> dict[str, Any]:
         "lines": _telling(report.service_lines) + _telling(report.kernel_lines),
     }
     if report.code:
-        return {**about, "code": _CODES.get(report.code), "status": report.exit_status}
+        how = "exit_status" if report.code == _EXITED else "signal"
+        return {**about, how: report.exit_status}
     if report.status is None:
         return about
     signal = report.status & 0x7F
-    if signal:
-        return {**about, "code": "killed", "status": signal}
-    return {**about, "code": "exited", "status": report.status >> 8}
+    return {**about, **({"signal": signal} if signal else {"exit_status": report.status >> 8})}
 
 
 def _telling(lines: list[str]) -> list[str]:
     return [line for line in lines if _TELLING_LINE.search(line)][-_KEPT_LINES:]
 
 
-def _vitals_before(end: float, beats: Sequence[Beat]) -> list[dict[str, float]]:
-    """The vital signs of so many minutes before the end, newest first."""
+def vitals_before_end(last: LastRun, scene: Scene) -> list[dict[str, float]]:
+    """The vital signs of some minutes before an unplanned end, newest first.
+
+    Each with ``seconds_before`` the end.
+    """
+    if last.said_goodbye:
+        return []
+    died = scene.died(last)
+    end, beats = last.seen if died is None else died, last.beats
     kept: list[Beat] = []
     for minutes in MINUTES_KEPT:
         earlier = [beat for beat in beats if beat.vitals and beat.at <= end - minutes * 60]

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
 SYSTEMD = Path("/run/systemd/system")
-TIMEOUT_SECONDS = 2.0
+TIMEOUT_SECONDS = 1.0
+TRIES = 3
+"""As systemd ends a service it ends what that has just started to ask, too."""
 TARGETS = {
     "reboot.target": "reboot",
     "kexec.target": "reboot",
     "poweroff.target": "power_off",
     "halt.target": "power_off",
 }
+LIST_JOBS = ("systemctl", "list-jobs", "--no-legend", "--plain")
+# SD_MESSAGE_SHUTDOWN of logind, which calls what is coming by another name.
+LIST_ANNOUNCED = (
+    *("journalctl", "-b", "-q", "-o", "cat", "--output-fields=SHUTDOWN", "--no-pager"),
+    *("_UID=0", "MESSAGE_ID=98268866d1d54a499c4e98921d93bc40"),
+)
+ANNOUNCED = {"reboot": "reboot", "kexec": "reboot", "power-off": "power_off", "halt": "power_off"}
 
 
 def host_goes_down() -> str:
@@ -23,18 +33,31 @@ def host_goes_down() -> str:
     """
     if not SYSTEMD.is_dir():
         return "unknown"
-    try:
-        listed = subprocess.run(
-            ["systemctl", "list-jobs", "--no-legend", "--plain"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_SECONDS,
-            check=True,
-        ).stdout
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-    return going_down(line.split()[1] for line in listed.splitlines() if " start " in line)
+    for _ in range(TRIES):
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            return going_down(line.split()[1] for line in told(LIST_JOBS) if " start " in line)
+        # D-Bus goes down with the host, and not always after OctoPrint. The journal stays.
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            for name in told(LIST_ANNOUNCED):
+                return ANNOUNCED.get(name, "unknown")
+    return "unknown"
+
+
+def told(command: tuple[str, ...]) -> list[str]:
+    """The lines that a command prints.
+
+    Raises:
+        OSError: It is not there.
+        subprocess.SubprocessError: It fails, or takes too long.
+    """
+    return subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=True,
+    ).stdout.splitlines()
 
 
 def going_down(jobs: Iterable[str]) -> str:

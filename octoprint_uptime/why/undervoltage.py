@@ -51,11 +51,12 @@ class AlarmWatch:
 
     def _watch(self) -> None:
         while True:
-            self._look()
+            self.look()
             # An alarm that stays up would wake nobody again; one that is told late is no harm.
             self._poll.poll(self._look_seconds * 1000)
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Count a sag that has begun since this looked last, and tell of them if it is time."""
         is_up = os.pread(self._file, 8, 0).strip() == b"1"
         self._sags += is_up and not self._was_up
         self._was_up = is_up

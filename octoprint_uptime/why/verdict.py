@@ -87,7 +87,7 @@ def _out_of_memory(facts: Facts) -> Signs:
     if facts.pid and any(re.search(killed, line) for line in facts.lines):
         yield Sign("kernel", "oom_line", {"pid": facts.pid}, is_proof=True)
     if facts.oom_kills:
-        was_killed = facts.code == "killed" and facts.status == signal.SIGKILL
+        was_killed = facts.signal == signal.SIGKILL
         yield Sign("kernel", "oom_count", {"count": facts.oom_kills}, is_proof=was_killed)
     available = facts.last_vitals.get("memory_available_bytes")
     if available is not None and available < LOW_MEMORY_BYTES:
@@ -99,8 +99,8 @@ def _out_of_memory(facts: Facts) -> Signs:
 def _native_crash(facts: Facts) -> Signs:
     if facts.fault:
         yield Sign("process", "fault", facts.fault, is_proof=True)
-    if facts.code in ("killed", "dumped") and facts.status in CRASH_SIGNALS:
-        yield _signal(facts)
+    if facts.signal is not None and facts.signal in CRASH_SIGNALS:
+        yield _signal(facts.signal, facts)
 
 
 def _hung(facts: Facts) -> Signs:
@@ -114,19 +114,24 @@ def _hung(facts: Facts) -> Signs:
 
 
 def _exited(facts: Facts) -> Signs:
-    if facts.code == "exited":
-        yield Sign("systemd" if facts.result else "kernel", "exit", {"status": facts.status}, True)
+    if facts.exit_status is not None:
+        yield Sign(_parent(facts), "exit", {"status": facts.exit_status}, is_proof=True)
 
 
 def _killed(facts: Facts) -> Signs:
-    if facts.code == "killed" and facts.status not in CRASH_SIGNALS:
-        yield _signal(facts)
+    if facts.signal is not None and facts.signal not in CRASH_SIGNALS:
+        yield _signal(facts.signal, facts)
 
 
-def _signal(facts: Facts) -> Sign:
-    name = _signal_name(facts.status or 0)
-    values = {"number": facts.status, "name": name, "signal": name}
-    return Sign("systemd" if facts.result else "kernel", "signal", values, is_proof=True)
+def _signal(number: int, facts: Facts) -> Sign:
+    name = _signal_name(number)
+    values = {"number": number, "name": name, "signal": name}
+    return Sign(_parent(facts), "signal", values, is_proof=True)
+
+
+def _parent(facts: Facts) -> str:
+    """Who has told how the process ended."""
+    return "systemd" if facts.result else "kernel"
 
 
 def _signal_name(number: int) -> str:
@@ -230,6 +235,12 @@ def _requested(facts: Facts) -> Signs:
         yield Sign("goodbye", "goodbye", is_proof=True)
 
 
+def _requested_alone(facts: Facts) -> Signs:
+    """Before the host went down, which may have been what asked for it."""
+    if facts.goodbye:
+        yield Sign("goodbye", "goodbye", is_proof=facts.goodbye == "no")
+
+
 def _excepted(facts: Facts, type_: str) -> bool:
     return bool(facts.exception and facts.exception["type"] == type_)
 
@@ -253,16 +264,17 @@ _HOST_DOWN = (
     Rule("disk_read_only", _disk_read_only),
 )
 _HOST_GOES_DOWN = (Rule("reboot", _reboot), Rule("power_off", _power_off))
-_ASKED_TO_END = (
+_RESTARTED = (
     Rule("exited", _main_exception),
     Rule("update", _update),
     *_HOST_GOES_DOWN,
     Rule("requested", _requested),
 )
+_STOPPED = (*_RESTARTED[:-1], Rule("requested", _requested_alone))
 RULES: dict[str, dict[str, tuple[Rule, ...]]] = {
     "octoprint": {
-        "restart": _ASKED_TO_END,
-        "shutdown": _ASKED_TO_END,
+        "restart": _RESTARTED,
+        "shutdown": _STOPPED,
         "crash": _CRASH,
         "power_loss": _HOST_DOWN,
         "restored": (),

@@ -109,7 +109,17 @@ class VitalSigns:
     def _disk(self) -> Iterator[tuple[str, float]]:
         disk = os.statvfs(self._folder)
         yield "disk_free_bytes", disk.f_bavail * disk.f_frsize
-        yield "disk_read_only", int(bool(disk.f_flag & os.ST_RDONLY))
+        yield "disk_read_only", int(bool(disk.f_flag & os.ST_RDONLY) or self._has_failed())
+
+    def _has_failed(self) -> bool:
+        """Whether the file system takes no more writes though it is still mounted for them.
+
+        That is what newer kernels make of an error of ext4.
+        """
+        device = self._folder.stat().st_dev
+        id_ = f" {os.major(device)}:{os.minor(device)} "
+        mounts = (self._proc / "self/mountinfo").read_text().splitlines()
+        return any(id_ in mount and "emergency_ro" in mount for mount in mounts)
 
     def _oom_kills(self) -> Iterator[tuple[str, float]]:
         found = re.search(r"^oom_kill (\d+)$", (self._proc / "vmstat").read_text(), re.MULTILINE)

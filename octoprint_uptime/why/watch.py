@@ -32,6 +32,7 @@ class Watch:
 
     Attributes:
         token: The name of this run's folder.
+        hears_undervoltage: Whether the kernel tells of it.
     """
 
     def __init__(
@@ -49,6 +50,8 @@ class Watch:
         self._on_sags = on_sags
         self._logger = logger
         self._root = root
+        self._alarm = undervoltage_alarm(root) if sys.platform == "linux" else None
+        self.hears_undervoltage = self._alarm is not None
         since_boot = monotonic_clock()
         self._loop = LoopWatch(self._this_run / "hang", logger)
         self._last_words = LastWords(self._this_run, since_boot)
@@ -62,15 +65,19 @@ class Watch:
             loop: The server's, of tornado.
             with_witness: Whether a witness is wanted.
         """
-        self._try("last words", self._make_folder)
-        self._try("last words", self._last_words.arm)
-        self._try("the server loop", lambda: self._loop.start(loop))
         self._try("undervoltage", self._watch_undervoltage)
+        try:
+            self._this_run.mkdir(parents=True)
+        except OSError as error:
+            self._logger.warning("Nothing will show why OctoPrint ends: %s", error)
+            return
+        self._try("crashes", self._last_words.arm)
+        self._try("the server loop", lambda: self._loop.start(loop))
         self.keep_witness(with_witness)
 
     def keep_witness(self, wanted: bool) -> None:
         """Have a witness, or none."""
-        self._try("the witness", self._witness.start if wanted else self._witness.dismiss)
+        self._try("its end", self._witness.start if wanted else self._witness.dismiss)
 
     def stop(self) -> None:
         """OctoPrint ends in order."""
@@ -93,10 +100,6 @@ class Watch:
         except OSError as error:
             self._logger.warning("Cannot watch %s: %s", what, error)
 
-    def _make_folder(self) -> None:
-        self._this_run.mkdir(parents=True)
-
     def _watch_undervoltage(self) -> None:
-        alarm = undervoltage_alarm(self._root) if sys.platform == "linux" else None
-        if alarm:
-            AlarmWatch(alarm, self._on_sags).start()
+        if self._alarm:
+            AlarmWatch(self._alarm, self._on_sags).start()

@@ -173,6 +173,6 @@ def _number(facts: dict[str, str], name: str) -> int | None:
 
 
 def _wait_status(stat: str) -> int | None:
-    """The status in a line of ``/proc/PID/stat``, where the process has begun to end."""
+    """The status in a line of ``/proc/PID/stat``, where that of a dead process is."""
     fields = stat.rpartition(")")[2].split()
-    return int(fields[-1]) if fields and fields[0] in "XZ" else None
+    return int(fields[-1]) if fields and (fields[0] == "Z" or fields[-1] != "0") else None

@@ -12,10 +12,20 @@ watch() {
     read -r began _ </proc/uptime
     read -r word && [ "$word" = goodbye ] && exit
     read -r died _ </proc/uptime
-    # Only while its parent has not noticed yet.
-    read -r stat <"/proc/$2/stat" || stat=
+    exit_code "$2"
     testify "$@" 1<>"$1"
     sync "$1"
+}
+
+# The kernel knows how a process ended only until its parent has asked.
+exit_code() {
+    tries=0
+    stat=
+    while read -r stat <"/proc/$1/stat" && [ $tries -lt 20 ]; do
+        case $stat in *") Z "*) return ;; esac
+        tries=$((tries + 1))
+        sleep 0.05
+    done
 }
 
 testify() {
@@ -28,7 +38,8 @@ testify() {
     oom_kills
     if [ -n "$4" ]; then
         service "$4" "$5"
-        lines service "$5" --unit="$4" -n 20
+        # What systemd itself says of the service, not what the service printed.
+        if [ "$5" = --user ]; then lines service --user USER_UNIT="$4" -n 6; else lines service UNIT="$4" -n 6; fi
     fi
     lines kernel -k -n 40
     echo "end"
@@ -44,8 +55,12 @@ oom_kills() {
 service() {
     tries=0
     while [ $tries -lt 20 ]; do
-        shown=$(timeout 5 systemctl "$2" show -p Result -p ExecMainCode -p ExecMainStatus -- "$1") || return
-        case $shown in *ExecMainCode=0*) ;; *) break ;; esac
+        if shown=$(timeout 5 systemctl "$2" show -p Result -p ExecMainCode -p ExecMainStatus -- "$1"); then
+            case $shown in *ExecMainCode=0*) ;; *) break ;; esac
+        else
+            # A `timeout` that has just begun is ended with the rest of the service.
+            [ $? = 143 ] || return
+        fi
         tries=$((tries + 1))
         sleep 0.1
     done

@@ -44,12 +44,12 @@ _TEXTS = {
     "unknown octoprint power_loss": N_("The host went down, and nothing recorded shows why."),
     "unknown octoprint restart": N_("OctoPrint was asked to stop or restart."),
     "unknown octoprint shutdown": N_("OctoPrint was stopped before the host went down."),
-    "unknown octoprint restored": N_("Nobody saw how the original went on."),
+    "unknown octoprint restored": N_("Nobody saw how the original continued."),
     "unknown system power_loss": N_("The host went down, and nothing recorded shows why."),
     "unknown system shutdown": N_(
         "OctoPrint had been stopped. Nobody saw how the host went down after that."
     ),
-    "unknown system restored": N_("Nobody saw how the original went on."),
+    "unknown system restored": N_("Nobody saw how the original continued."),
     "unknown system unknown": N_(
         "OctoPrint had crashed. Nobody saw how the host went down after that."
     ),
@@ -83,40 +83,40 @@ _ADVICE = {
         "Use the board's official power supply and a short, thick cable. Do not power the"
         " printer from the board."
     ),
-    "overheated": N_("Give the board a heat sink, a fan, or air that is not the printer's."),
-    "watchdog": N_("Look for what hangs: a failing SD card, a driver, undervoltage."),
+    "overheated": N_("Add a heat sink or a fan, and keep the board out of a heated enclosure."),
+    "watchdog": N_("Check what makes a host hang: a failing SD card, a driver, undervoltage."),
     "power_cut": N_(
         "If you switch it off at the wall, shut it down first. Otherwise check plug, fuse and"
         " power supply."
     ),
     "unknown octoprint crash": N_(
-        "systemd and the kernel could have told: run OctoPrint as a service, let its user read"
-        " the journal (group adm), and leave the witness on."
+        "Next time systemd and the kernel can tell: run OctoPrint as a service, let its user"
+        " read the journal (group adm), and keep the witness on."
     ),
     "unknown octoprint power_loss": N_(
-        "A power cut, a reset and a dead kernel often leave no trace. Check the power supply"
-        " first. Some boards can tell after one orderly reboot with this plugin."
+        "A power cut, a reset and a kernel crash often leave no trace. Check the power supply"
+        " first. Some boards can tell once this plugin has seen an orderly reboot."
     ),
 }
 _ADVICE["unknown system power_loss"] = _ADVICE["unknown octoprint power_loss"]
 
 _EVIDENCE = {
-    "oom_result": N_("systemd: the service was ended for lack of memory."),
-    "oom_line": N_("The kernel's journal names OctoPrint's process, %(pid)d, as killed."),
+    "oom_result": N_("systemd reports that the kernel killed the service for lack of memory."),
+    "oom_line": N_("The kernel's log says that it killed OctoPrint, process %(pid)d."),
     "oom_count": N_("Out-of-memory kills since the last heartbeat: %(count)d."),
     "memory_low": N_("Memory available at the last heartbeat: %(bytes)s."),
     "memory_error": N_("A thread failed for lack of memory (MemoryError)."),
-    "fault": N_("OctoPrint's process reported before it died: %(signal)s."),
-    "fault library": N_("OctoPrint's process reported before it died: %(signal)s in %(library)s."),
+    "fault": N_("Before it died, OctoPrint reported: %(signal)s."),
+    "fault library": N_("Before it died, OctoPrint reported: %(signal)s in %(library)s."),
     "fault plugin": N_(
-        "OctoPrint's process reported before it died: %(signal)s in %(library)s, plugin %(plugin)s."
+        "Before it died, OctoPrint reported: %(signal)s in %(library)s, plugin %(plugin)s."
     ),
-    "hang": N_("The server had not answered for 30 seconds and never did again."),
+    "hang": N_("The server had not answered for 30 seconds and never answered again."),
     "hang plugin": N_(
-        "The server had not answered for 30 seconds and never did again. It was in the"
-        " plugin %(plugin)s."
+        "The server had not answered for 30 seconds and never answered again. The plugin"
+        " %(plugin)s was running."
     ),
-    "watchdog_result": N_("systemd: the service's watchdog ran out."),
+    "watchdog_result": N_("systemd's watchdog for the service timed out."),
     "loop_late": N_("At the last heartbeat the server answered %(seconds)d s late."),
     "exit": N_("The process ended with exit status %(status)d."),
     "signal": N_("The process ended by signal %(number)d (%(name)s)."),
@@ -137,10 +137,10 @@ _EVIDENCE = {
     "sags_earlier": N_("Undervoltage earlier in this run: %(count)d times."),
     "hot": N_("Processor at the last heartbeat: %(celsius)d °C."),
     "nuls": N_("octoprint.log was cut off while it was being written."),
-    "changed": N_("Other versions after the start: %(changes)s."),
+    "changed": N_("Changed by the next start: %(changes)s."),
     "rebooting": N_("systemd was about to reboot the host."),
     "powering_off": N_("systemd was about to switch the host off."),
-    "host_was_going_down": N_("The host was going down at that moment."),
+    "host_was_going_down": N_("The host was shutting down at that moment."),
     "goodbye": N_("OctoPrint said goodbye."),
     "line": "%(line)s",
 }
@@ -150,6 +150,7 @@ _ADDED = N_("%(name)s %(new)s installed")
 _REMOVED = N_("%(name)s removed")
 
 _GROWTH = 1.5
+_LITTLE_MEMORY = 300e6
 MB, GB = 1e6, 1e9
 
 
@@ -160,7 +161,7 @@ class Words:
         self._patterns: dict[str, str] = {}
 
     def why(self, subject: str, end: str, verdict: Verdict) -> dict[str, Any]:
-        """The field ``why`` of an end, as ``docs/api.md`` lists it."""
+        """The field ``why`` of an end, as ``docs/api.md`` lists it, but for ``vitals``."""
         kind = verdict.reason
         if kind == UNKNOWN:
             kind = f"{UNKNOWN} {subject} {end}"
@@ -172,7 +173,6 @@ class Words:
             "evidence": [
                 {"source": sign.source, "text": self._evidence(sign)} for sign in verdict.signs
             ],
-            "vitals": verdict.facts.vitals,
         }
 
     def _text(self, kind: str, verdict: Verdict) -> str:
@@ -188,16 +188,15 @@ class Words:
         left = facts.last_vitals.get("memory_available_bytes")
         told = (
             self._say(_TEXTS["out_of_memory"])
-            if left is None
+            # Where a control group sets the limit, the host may have plenty.
+            if left is None or left > _LITTLE_MEMORY
             else self._say(_TEXTS["out_of_memory left"], left=_bytes(left))
         )
-        own = [
-            beat["process_memory_bytes"] for beat in facts.vitals if "process_memory_bytes" in beat
-        ]
-        if own and own[0] > own[-1] * _GROWTH:
-            grown = self._say(_TEXTS["grown"], before=_bytes(own[-1]), after=_bytes(own[0]))
-            return f"{told} {grown}"
-        return told
+        before, after = facts.memory_before, facts.last_vitals.get("process_memory_bytes")
+        if before is None or after is None or after < before * _GROWTH:
+            return told
+        grown = self._say(_TEXTS["grown"], before=_bytes(before), after=_bytes(after))
+        return f"{told} {grown}"
 
     def _evidence(self, sign: Sign) -> str:
         values = dict(sign.values)

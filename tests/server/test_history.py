@@ -15,8 +15,8 @@ from urllib.parse import quote
 import pytest
 import websocket
 from accounts import PASSWORD, add_user, api_key, change_group
-from helpers import boot, last_end, recorded, scripted_board, wait_for
-from octoprint_server import Session
+from helpers import boot, cut_power, last_end, recorded, scripted_board, wait_for
+from octoprint_server import OctoPrintServer, Session
 
 HERE = Path(__file__).parent
 URL = "/plugin/octoprint_uptime/history"
@@ -101,7 +101,7 @@ class TestEnds:
     def test_sigkill_then_start(self, new_server):
         server = new_server()
         recorded(server)
-        server.stop(signal.SIGKILL)
+        cut_power(server)
         ended = last_end(recorded(server))
         assert ended["end"] == "crash"
         assert ended["end_exact"] is False
@@ -109,12 +109,12 @@ class TestEnds:
         assert ended["downtime_seconds"] > 0
 
     @pytest.mark.parametrize(
-        ("with_signal", "end"), [(signal.SIGTERM, "shutdown"), (signal.SIGKILL, "power_loss")]
+        ("go_down", "end"), [(OctoPrintServer.stop, "shutdown"), (cut_power, "power_loss")]
     )
-    def test_another_boot(self, on_board, with_signal, end):
+    def test_another_boot(self, on_board, go_down, end):
         server = on_board()
         recorded(server)
-        server.stop(with_signal)
+        go_down(server)
         stopped = time.monotonic()
         boot(server, "second", age=time.monotonic() - stopped)
         admin = recorded(server)
@@ -206,6 +206,11 @@ class TestInterruptedPrint:
         rows = list(csv.DictReader(io.StringIO(response.content.decode("utf-8-sig"))))
         assert [row["end"] for row in rows] == ["running", "crash"]
         assert rows[1]["interrupted_print"] == "'" + FILE
+        why = last_end(admin)["why"]
+        assert [(row["reason"], row["grade"]) for row in rows] == [
+            ("", ""),
+            (why["reason"], why["grade"]),
+        ]
 
     def test_in_the_events(self, interrupted):
         admin = interrupted.login("admin", PASSWORD)
@@ -222,6 +227,7 @@ class TestInterruptedPrint:
                 "downtime_seconds": ended["downtime_seconds"],
                 "interrupted_print": FILE,
                 "undervoltage": True,
+                "why": {name: ended["why"][name] for name in ("reason", "grade")},
             }
 
     def test_in_the_uptime_api_until_someone_acknowledges_it(self, interrupted):
@@ -229,7 +235,7 @@ class TestInterruptedPrint:
         ended = last_end(admin)
         notice = admin.get(API).json()["unacknowledged_end"]
         fields = ("end", "ended_at", "end_exact", "downtime_seconds", "interrupted_print")
-        assert notice == {field: ended[field] for field in (*fields, "undervoltage")}
+        assert notice == {field: ended[field] for field in (*fields, "undervoltage", "why")}
         assert admin.post(API, {"command": "acknowledge"}).status_code == 204
         assert admin.get(API).json()["unacknowledged_end"] is None
         interrupted.stop()
@@ -349,6 +355,7 @@ class TestEvents:
                     "downtime_seconds": None,
                     "interrupted_print": None,
                     "undervoltage": None,
+                    "why": None,
                 },
             ]
         ]
@@ -540,8 +547,9 @@ class TestTrouble:
             wait_for(lambda: "exists" in admin.get(URL).text)
             assert admin.get(URL).status_code == 503
             assert admin.get(API).status_code == 200
-        (line,) = self.warnings(server)
-        assert "WARNING - The history cannot be written" in line
+        watch, record = self.warnings(server)
+        assert "WARNING - Nothing will show why OctoPrint ends" in watch
+        assert "WARNING - The history cannot be written" in record
 
     def test_a_damaged_file(self, new_server):
         server = new_server()

@@ -1,12 +1,11 @@
 """GET /plugin/octoprint_uptime/metrics, scraped as Prometheus does."""
 
-import signal
 import time
 
 import pytest
 import sample_history
 from accounts import PASSWORD, add_user, api_key
-from helpers import metrics, recorded, wait_for
+from helpers import kill, metrics, recorded, wait_for
 from octoprint_server import Session
 
 from octoprint_uptime.history.ends import ENDS
@@ -109,10 +108,17 @@ def test_the_counters_are_the_history_and_outlive_it(new_server):
     undervoltage = sum(run["undervoltage"] for run in history["octoprint"])
     assert before["octoprint_uptime_undervoltage_runs_total"] == undervoltage > 0
 
-    server.stop(signal.SIGKILL)
+    kill(server)
     admin = recorded(server)
     crash = ends_total("octoprint", "crash")
-    assert totals(metrics(admin)) == {**totals(before), crash: before[crash] + 1}
+    killed = (
+        'octoprint_uptime_ends_by_reason_total{end="crash",reason="killed",subject="octoprint"}'
+    )
+    assert totals(metrics(admin)) == {
+        **totals(before),
+        crash: before[crash] + 1,
+        killed: before[killed] + 1,
+    }
 
     admin.post(API, {"command": "clear_history"}).raise_for_status()
     assert set(totals(metrics(admin)).values()) == {0}

@@ -11,9 +11,11 @@ from board import Board
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from octoprint_uptime.history.ends import ENDS
 from octoprint_uptime.history.record import History
 
 SECONDS = st.integers(1, 2000).map(float)
+REASONED = {subject: ENDS[subject] for subject in ("octoprint", "system")}
 CLOCK = st.one_of(st.just(0.0), st.integers(-200_000, 200_000).map(float))
 
 # What may happen while OctoPrint runs, and what while it does not.
@@ -161,14 +163,26 @@ def test_the_totals_are_what_the_record_tells(story):
         forget_the_totals(board.path)
         with contextlib.closing(History(board.path)) as migrated:
             assert migrated.totals() == totals
+            # Why a run ended nobody knew then.
+            assert migrated.reasons() == {
+                (subject, end, "unknown"): count
+                for (subject, end), count in totals.items()
+                if end in REASONED.get(subject, ())
+            }
+
+
+NEWER_COLUMNS = ("copied", "token", "died", "goodbye", "undervoltage_at", "facts", "vitals")
 
 
 def forget_the_totals(path):
     """Make the file one of the plugin's first version."""
     with contextlib.closing(sqlite3.connect(path)) as database:
         database.executescript(
-            "DROP TABLE totals; DROP TABLE seal; ALTER TABLE runs DROP COLUMN copied;"
-            "PRAGMA user_version = 1"
+            "DROP TABLE totals; DROP TABLE seal; DROP TABLE beats; DROP TABLE reasons;"
+            "DROP TABLE registers; DROP TABLE versions;"
+            + "".join(f"ALTER TABLE runs DROP COLUMN {name};" for name in NEWER_COLUMNS)
+            # Then it was noted only whether undervoltage was seen.
+            + "UPDATE runs SET undervoltage = undervoltage > 0; PRAGMA user_version = 1"
         )
 
 

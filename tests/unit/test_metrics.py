@@ -7,6 +7,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from octoprint_uptime.history.ends import ENDS
 from octoprint_uptime.reader import Uptimes
 from octoprint_uptime.telling.metrics import Metrics, UptimeCollector
+from octoprint_uptime.why import verdict
 
 UPTIMES = Uptimes(host=93784.5121, octoprint=3661.27, printer=60.5)
 TOTALS = {
@@ -15,6 +16,12 @@ TOTALS = {
     ("printer", "error"): 7,
     ("octoprint", "interrupted_print"): 3,
     ("octoprint", "undervoltage"): 4,
+}
+REASONS = {
+    ("octoprint", "crash", "out_of_memory"): 1,
+    ("octoprint", "crash", "unknown"): 1,
+    ("octoprint", "restart", "update"): 3,
+    ("system", "power_loss", "undervoltage"): 1,
 }
 BUILD = {"version": "0.2.0", "octoprint_version": "1.11.8", "python_version": '3.11"\n\\'}
 NOW = 1_790_000_000.0
@@ -37,10 +44,14 @@ class Told:
     def __init__(self):
         self.uptimes = UPTIMES
         self.totals = TOTALS
+        self.reasons = REASONS
         self.now = NOW
         self.metrics = Metrics(
-            UptimeCollector(lambda: self.uptimes, lambda: self.totals, BUILD, lambda: self.now)
+            UptimeCollector(lambda: self.uptimes, self.counts, BUILD, lambda: self.now)
         )
+
+    def counts(self):
+        return None if self.totals is None else (self.totals, self.reasons)
 
     def families(self, accept=PROMETHEUS):
         body, _ = self.metrics.exposition(accept)
@@ -63,7 +74,8 @@ def told():
 def test_every_fact_in_both_formats(told, accept):
     samples = told.samples(accept)
     ends = {key: value for key, value in samples.items() if key[0] == "ends_total"}
-    assert {key: value for key, value in samples.items() if key not in ends} == {
+    reasons = {key: value for key, value in samples.items() if key[0] == "ends_by_reason_total"}
+    assert {key: samples[key] for key in samples.keys() - ends.keys() - reasons.keys()} == {
         ("system_start_time_seconds",): 1_789_906_215.488,
         ("process_start_time_seconds",): 1_789_996_338.73,
         ("printer_connected_time_seconds",): 1_789_999_939.5,
@@ -80,6 +92,16 @@ def test_every_fact_in_both_formats(told, accept):
         for subject, ways in ENDS.items()
         for end in ways
     }
+    # Of the reasons, those of unplanned ends and those that have happened.
+    unplanned = {
+        (*what, reason): 0
+        for what in (("octoprint", "crash"), ("system", "power_loss"))
+        for reason in verdict.REASONS[what]
+    }
+    assert reasons == {
+        ("ends_by_reason_total", *sorted((end, reason, subject))): count
+        for (subject, end, reason), count in {**unplanned, **REASONS}.items()
+    }
 
 
 def test_types_units_and_help(told):
@@ -92,6 +114,7 @@ def test_types_units_and_help(told):
         "process_uptime_seconds": "gauge",
         "printer_connected": "gauge",
         "ends": "counter",
+        "ends_by_reason": "counter",
         "interrupted_prints": "counter",
         "undervoltage_runs": "counter",
         "build": "info",
@@ -167,4 +190,7 @@ def test_the_metrics_of_others_stay_out(told):
 
 def test_it_is_small(told):
     told.totals = {(subject, end): 10**15 for subject, ways in ENDS.items() for end in ways}
+    told.reasons = {
+        (*what, reason): 10**15 for what, possible in verdict.REASONS.items() for reason in possible
+    }
     assert len(told.metrics.exposition(PROMETHEUS)[0]) < 10_000

@@ -24,6 +24,10 @@ def board(tmp_path):
     return Board(tmp_path / "history.db")
 
 
+def why(entry):
+    return (entry["why"].verdict.reason, entry["why"].verdict.grade)
+
+
 def ends(entries):
     return [entry["end"] for entry in entries]
 
@@ -32,6 +36,7 @@ class TestHowItEnded:
     def test_restart(self, board):
         board.start().up(600).goodbye().off(20).start().up(5)
         running, ended = board.answer()["octoprint"]
+        assert why(ended) == ("requested", "certain")
         assert ended == {
             "started_at": NOON,
             "ended_at": NOON + 600,
@@ -42,6 +47,7 @@ class TestHowItEnded:
             "interrupted_print": None,
             "undervoltage": False,
             "octoprint_version": "1.11.8",
+            "why": ended["why"],
         }
         assert running == {
             **ended,
@@ -51,6 +57,7 @@ class TestHowItEnded:
             "end": "running",
             "end_exact": None,
             "downtime_seconds": None,
+            "why": None,
         }
 
     def test_crash(self, board):
@@ -67,6 +74,8 @@ class TestHowItEnded:
         assert ends(answer["octoprint"]) == ["running", "shutdown"]
         assert answer["octoprint"][1]["downtime_seconds"] == HOUR + 30
         running, ended = answer["system"]
+        assert why(answer["octoprint"][1]) == ("requested", "possible")
+        assert why(ended) == ("unknown", "unknown")
         assert ended == {
             "started_at": NOON,
             "ended_at": NOON + 600,
@@ -74,6 +83,7 @@ class TestHowItEnded:
             "end": "shutdown",
             "end_exact": True,
             "downtime_seconds": HOUR,
+            "why": ended["why"],
         }
         assert running["end"] == "running"
         assert running["started_at"] == NOON + 600 + HOUR
@@ -342,13 +352,16 @@ class TestUnacknowledged:
     def test_the_last_unplanned_end(self, board):
         board.start().write("undervoltage", 0.0).write("printing", "x.gcode").up(600).kill()
         board.off(HOUR).boot().start()
-        assert board.timeline().unacknowledged() == {
+        told = board.timeline().unacknowledged()
+        assert why(told) == ("undervoltage", "possible")
+        assert told == {
             "end": "power_loss",
             "ended_at": NOON + 600,
             "end_exact": False,
             "downtime_seconds": HOUR,
             "interrupted_print": "x.gcode",
             "undervoltage": True,
+            "why": told["why"],
         }
 
     def test_a_planned_end_after_it_does_not_hide_it(self, board):
@@ -381,6 +394,7 @@ class TestPreviousEnd:
             "downtime_seconds": 5,
             "interrupted_print": None,
             "undervoltage": False,
+            "why": {"reason": "unknown", "grade": "unknown"},
         }
 
 

@@ -18,6 +18,7 @@ DEFAULTS = {
     "notify_unplanned": True,
     "heartbeat_seconds": 60,
     "history_days": 90,
+    "witness": True,
 }
 
 
@@ -41,6 +42,7 @@ def test_what_is_valid_is_taken_without_a_word():
         "notify_unplanned": False,
         "heartbeat_seconds": 600,
         "history_days": 7,
+        "witness": False,
     }
     assert valid_settings(chosen) == (chosen, [])
 

@@ -1,0 +1,395 @@
+"""Real deaths of a real server: each is told with its reason, and how sure that is."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+import requests
+from accounts import PASSWORD
+from helpers import (
+    boot,
+    cut_power,
+    kill,
+    last_end,
+    last_words,
+    metrics,
+    recorded,
+    scripted_board,
+    wait_for,
+    wait_for_report,
+    witness_of,
+)
+from octoprint_server import OctoPrintServer
+
+PLUGINS = Path(__file__).parent / "plugins"
+HISTORY = "/plugin/octoprint_uptime/history"
+API = "/api/plugin/octoprint_uptime"
+
+
+@pytest.fixture
+def mortal(new_server):
+    """Makes servers with the plugin that dies on command."""
+
+    def make(**config):
+        server = new_server(**config)
+        shutil.copytree(PLUGINS, server.basedir / "plugins")
+        return server
+
+    return make
+
+
+@pytest.fixture
+def on_board(mortal):
+    """Makes such servers on a host whose boots are scripted."""
+    return lambda **config: mortal(environment=scripted_board("first", age=5000), **config)
+
+
+def die(session, how):
+    # Whoever dies at once does not answer.
+    with contextlib.suppress(requests.ConnectionError):
+        session.post("/api/plugin/deaths", {"command": "die", "how": how}).raise_for_status()
+
+
+def told(entry):
+    return (entry["end"], entry["why"]["reason"], entry["why"]["grade"])
+
+
+def evidence(entry):
+    return " ".join(sign["text"] for sign in entry["why"]["evidence"])
+
+
+class TestOctoPrintDies:
+    @pytest.mark.parametrize(
+        ("how", "reason", "says"),
+        [
+            ("segfault", "native_crash", "ctypes, called by the plugin Deaths: Segmentation fault"),
+            ("abort", "native_crash", "called by the plugin Deaths: Aborted"),
+            ("exit", "exited", "OctoPrint exited with status 3."),
+        ],
+    )
+    def test_by_its_own_hand(self, mortal, how, reason, says):
+        server = mortal()
+        admin = recorded(server)
+        wait_for_report(server, lambda: die(admin, how))
+        admin = recorded(server)
+        ended = last_end(admin)
+        assert told(ended) == ("crash", reason, "certain")
+        assert says in ended["why"]["text"]
+        assert ended["why"]["advice"]
+        assert ended["end_exact"] is True
+        (now,) = ended["why"]["vitals"]
+        assert 0 <= now["seconds_before"] <= ended["seconds"]
+        assert now["process_memory_bytes"] > 1_000_000
+        name = f'octoprint_uptime_ends_by_reason_total{{end="crash",reason="{reason}"'
+        assert metrics(admin)[f'{name},subject="octoprint"}}'] == 1
+
+    def test_killed(self, mortal):
+        server = mortal()
+        recorded(server)
+        kill(server)
+        ended = last_end(recorded(server))
+        assert told(ended) == ("crash", "killed", "certain")
+        assert "signal 9 (SIGKILL)" in ended["why"]["text"]
+        assert ended["end_exact"] is True
+
+    def test_killed_and_noticed_sooner_than_its_witness_could(self, mortal):
+        server = mortal()
+        recorded(server)
+        server.stop(signal.SIGKILL)
+        ended = last_end(recorded(server))
+        # The kernel has forgotten, unless the witness was quicker.
+        assert told(ended) in (("crash", "killed", "certain"), ("crash", "unknown", "unknown"))
+        assert ended["end_exact"] is True
+
+    def test_nobody_is_left_who_saw_it(self, mortal):
+        server = mortal()
+        recorded(server)
+        cut_power(server)
+        ended = last_end(recorded(server))
+        assert told(ended) == ("crash", "unknown", "unknown")
+        assert ended["end_exact"] is False
+        assert "systemd" in ended["why"]["advice"]
+
+    def test_without_a_witness(self, mortal):
+        server = mortal(plugins={"octoprint_uptime": {"witness": False}})
+        recorded(server)
+        server.stop(signal.SIGKILL)
+        ended = last_end(recorded(server))
+        assert told(ended) == ("crash", "unknown", "unknown")
+        assert ended["end_exact"] is False
+
+    def test_an_exception_before_it(self, mortal):
+        server = mortal()
+        admin = recorded(server)
+        die(admin, "throw")
+        kill(server)
+        ended = last_end(recorded(server))
+        assert told(ended) == ("crash", "killed", "certain")
+        assert "Exception in the thread writer, plugin Deaths: OSError" in evidence(ended)
+        assert "A thread failed because the disk was full." in evidence(ended)
+        assert server.log().count("OSError: [Errno 28]") >= 1  # and whoever listened before does
+
+
+class TestHang:
+    """A plugin holds the server's loop up, at two servers at a time: it takes a while."""
+
+    def test_for_good_and_for_a_while(self, mortal):
+        hung, dozed = mortal(), mortal()
+        die(recorded(hung), "block")
+        stacks = last_words(hung) / "hang"
+        die(recorded(dozed), "doze")
+        wait_for(lambda: "Timeout" in stacks.read_text(), timeout_seconds=60)
+        kill(hung)
+        wait_for(lambda: "did not answer for" in dozed.log(), timeout_seconds=90)
+        kill(dozed)
+        ended = last_end(recorded(hung))
+        assert told(ended) == ("crash", "hung", "certain")
+        assert "the plugin Deaths" in ended["why"]["text"]
+        assert "signal 9" in evidence(ended)
+        assert told(last_end(recorded(dozed))) == ("crash", "killed", "certain")
+
+
+class TestOutOfMemory:
+    LIMIT_BYTES = 400_000_000
+
+    @pytest.fixture
+    def memory_group(self):
+        """A control group of the kernel's with little memory."""
+        first = Path("/sys/fs/cgroup/memory")
+        group = (first if first.exists() else Path("/sys/fs/cgroup")) / f"uptime-{os.getpid()}"
+        limit = "memory.limit_in_bytes" if first.exists() else "memory.max"
+        try:
+            group.mkdir()
+            (group / limit).write_text(str(self.LIMIT_BYTES))
+        except OSError as error:
+            if os.environ.get("CI") == "true":
+                raise
+            pytest.skip(f"no memory control group: {error}")
+        yield group
+        group.rmdir()
+
+    def test_the_kernel_ends_it(self, mortal, memory_group):
+        server = mortal()
+        admin = recorded(server)
+        (memory_group / "cgroup.procs").write_text(str(server.pid))
+        wait_for_report(server, lambda: die(admin, "leak"))
+        ended = last_end(recorded(server))
+        assert told(ended) == ("crash", "out_of_memory", "certain")
+        assert ended["why"]["text"].startswith("Out of memory: the kernel ended OctoPrint")
+        assert "Out-of-memory kills since the last heartbeat: 1." in evidence(ended)
+        assert ended["end_exact"] is True
+
+
+def device_number(path):
+    device = path.stat().st_dev
+    return f"{os.major(device)}:{os.minor(device)}"
+
+
+def run(*command):
+    subprocess.run(command, check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting takes root")
+class TestDisk:
+    @pytest.fixture
+    def on_disk(self, mortal):
+        """Makes a server whose plugin has its data on a small disk, mounted by the test."""
+        server = mortal()
+        data = server.basedir / "data" / "octoprint_uptime"
+        data.mkdir(parents=True)
+        yield server, data
+        server.stop()
+        run("umount", data)
+
+    def fill(self, data):
+        with (data / "filler").open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+
+    @pytest.mark.parametrize(
+        ("death", "reason", "grade", "exact"),
+        [
+            # The file for the witness's report lay ready.
+            (kill, "killed", "certain", True),
+            (cut_power, "disk_full", "possible", False),
+        ],
+    )
+    def test_full(self, on_disk, death, reason, grade, exact):
+        server, data = on_disk
+        run("mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", data)
+        recorded(server)
+        self.fill(data)
+        death(server)
+        admin = self.started_again(server)
+        (data / "filler").unlink()
+        ended = self.known_end(admin)
+        assert told(ended) == ("crash", reason, grade)
+        assert "Disk space left after the start: 0 MB." in evidence(ended)
+        assert ended["end_exact"] is exact
+
+    def test_read_only(self, on_disk, tmp_path):
+        """The kernel meets an error in the file system, and lets nobody write any more."""
+        server, data = on_disk
+        image = tmp_path / "card"
+        with image.open("wb") as file:
+            file.truncate(16_000_000)
+        run("mkfs.ext4", "-q", image)
+        run("mount", "-o", "loop,errors=remount-ro", image, data)
+        recorded(server)
+        (device,) = Path("/sys/dev/block").glob(device_number(data))
+        error = f"/sys/fs/ext4/{device.resolve().name}/trigger_fs_error"
+        Path(error).write_text("an error of the test's")
+        server.stop(signal.SIGKILL)
+        self.started_again(server)
+        server.stop()
+        run("umount", data)
+        run("mount", "-o", "loop", image, data)
+        ended = last_end(recorded(server))
+        assert told(ended) == ("crash", "disk_read_only", "possible")
+        assert "New errors of the file system: 1." in evidence(ended)
+
+    def started_again(self, server):
+        """Once it has looked at the scene and has found that nothing can be written."""
+        server.start()
+        admin = server.login("admin", PASSWORD)
+        wait_for(lambda: "not been opened yet" not in admin.get(HISTORY).text)
+        return admin
+
+    def known_end(self, admin):
+        """How the last run ended, once the disk can be written again."""
+        body = {"plugins": {"octoprint_uptime": {"history_days": 90}}}
+        admin.post("/api/settings", body).raise_for_status()  # after which a heartbeat is written
+        wait_for(lambda: admin.get(HISTORY).status_code == 200)
+        return last_end(admin)
+
+
+class TestOtherBoots:
+    def test_a_crash_with_a_witness_is_no_power_loss(self, on_board):
+        server = on_board()
+        recorded(server)
+        kill(server)
+        boot(server, "second", age=100)
+        admin = recorded(server)
+        answer = admin.get(HISTORY).json()
+        assert told(answer["octoprint"][1]) == ("crash", "killed", "certain")
+        assert answer["octoprint"][1]["end_exact"] is True
+        host = answer["system"][1]
+        assert told(host) == ("unknown", "unknown", "unknown")
+        assert (host["end_exact"], host["downtime_seconds"]) == (False, None)
+        assert "Nobody saw how the host went down" in host["why"]["text"]
+        assert answer["summary"]["system"]["ends"]["power_loss"] == 0
+        assert answer["summary"]["octoprint"]["ends"]["crash"] == 1
+        counted = metrics(admin)
+        assert counted['octoprint_uptime_ends_total{end="unknown",subject="system"}'] == 1
+        assert counted['octoprint_uptime_ends_total{end="power_loss",subject="system"}'] == 0
+
+    def test_power_loss(self, on_board):
+        server = on_board()
+        recorded(server)
+        cut_power(server)
+        boot(server, "second", age=100)
+        answer = recorded(server).get(HISTORY).json()
+        assert told(answer["octoprint"][1]) == ("power_loss", "unknown", "unknown")
+        assert told(answer["system"][1]) == ("power_loss", "unknown", "unknown")
+
+    def test_a_log_that_was_torn(self, on_board):
+        server = on_board()
+        recorded(server)
+        cut_power(server)
+        with (server.basedir / "logs" / "octoprint.log").open("ab") as log:
+            log.write(bytes(512))
+        boot(server, "second", age=100)
+        ended = last_end(recorded(server))
+        assert told(ended) == ("power_loss", "power_cut", "possible")
+
+
+class TestPlannedEnds:
+    def test_stopped(self, mortal):
+        server = mortal()
+        recorded(server)
+        server.stop()
+        ended = last_end(recorded(server))
+        assert told(ended) == ("restart", "requested", "certain")
+        assert ended["why"]["vitals"] == []
+
+    def test_an_update(self, mortal):
+        server = mortal()
+        recorded(server)
+        server.stop()
+        plugin = server.basedir / "plugins" / "deaths.py"
+        plugin.write_text(plugin.read_text().replace('"1.0"', '"1.1"'))
+        ended = last_end(recorded(server))
+        assert told(ended) == ("restart", "update", "certain")
+        assert ended["why"]["text"] == "Restarted for an update: Deaths 1.0 to 1.1."
+
+
+class TestWitness:
+    def test_it_holds_nothing_and_ignores_the_end_of_the_service(self, mortal):
+        server = mortal()
+        recorded(server)
+        witness = witness_of(server)
+        assert witness.cwd() == "/"
+        open_files = {str(fd.readlink()) for fd in Path(f"/proc/{witness.pid}/fd").iterdir()}
+        assert {name for name in open_files if not name.startswith("pipe:")} == {"/dev/null"}
+        assert witness.net_connections() == []
+        witness.send_signal(signal.SIGTERM)
+        kill(server)
+        assert told(last_end(recorded(server))) == ("crash", "killed", "certain")
+
+    def test_a_goodbye_ends_it(self, mortal):
+        server = mortal()
+        recorded(server)
+        witness = witness_of(server)
+        server.stop()
+        wait_for(lambda: not witness.is_running())
+
+    def test_the_setting_ends_and_starts_it(self, mortal):
+        server = mortal()
+        admin = recorded(server)
+        witness = witness_of(server)
+
+        def want(wanted):
+            body = {"plugins": {"octoprint_uptime": {"witness": wanted}}}
+            admin.post("/api/settings", body).raise_for_status()
+
+        want(False)
+        assert not witness.is_running()
+        want(True)
+        kill(server)
+        assert last_end(recorded(server))["end_exact"] is True
+
+    def test_a_name_runs_nothing(self, mortal, tmp_path):
+        moved = tmp_path / "$(touch ran);`touch ran`; touch ran '\""
+        mortal().basedir.rename(moved)
+        server = OctoPrintServer(moved)
+        try:
+            recorded(server)
+            kill(server)
+            assert told(last_end(recorded(server))) == ("crash", "killed", "certain")
+        finally:
+            server.stop()
+        assert not Path("/ran").exists()
+
+
+def test_who_may_not_view_learns_no_reason(mortal):
+    server = mortal()
+    recorded(server)
+    kill(server)
+    admin = recorded(server)
+    why = admin.get(API).json()["unacknowledged_end"]["why"]
+    assert (why["reason"], why["grade"]) == ("killed", "certain")
+    assert why["text"] == "OctoPrint was killed by signal 9 (SIGKILL)."
+    admin.requests.cookies.clear()
+    assert "killed" not in admin.get(API).text + admin.get(HISTORY).text
+
+
+def test_the_last_words_stay_few_and_out_of_backups(mortal):
+    server = mortal()
+    for _ in range(5):
+        recorded(server)
+        server.stop()
+    assert len(list((server.basedir / "data/octoprint_uptime/last_words").iterdir())) <= 4

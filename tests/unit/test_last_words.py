@@ -1,0 +1,92 @@
+"""The last words of processes that die, each in a process of its own."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+ARM = """
+import ctypes, faulthandler, os, sys, threading, time
+from pathlib import Path
+from octoprint_uptime.why.last_words import LastWords
+
+folder = Path(sys.argv[1])
+
+def arm():
+    words = LastWords(folder, since_boot=lambda: 77.5)
+    words.arm()
+    return words
+
+def fail_in_a_thread(error):
+    def fail():
+        raise error
+    thread = threading.Thread(target=fail, name="worker")
+    thread.start()
+    thread.join()
+"""
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Runs a script in which last words can be caught; what it printed as an error."""
+
+    def run(script):
+        return subprocess.run(
+            [sys.executable, "-c", ARM + script, tmp_path],
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stderr
+
+    return run
+
+
+def test_a_native_crash(run, tmp_path):
+    run("arm(); ctypes.string_at(0)")
+    dump = (tmp_path / "fault").read_text()
+    assert dump.startswith("Fatal Python error: Segmentation fault")
+    assert "ctypes" in dump
+
+
+def test_who_has_enabled_it_before_keeps_it(run, tmp_path):
+    printed = run("faulthandler.enable(); arm(); ctypes.string_at(0)")
+    assert "Segmentation fault" in printed
+    assert not (tmp_path / "fault").exists()
+
+
+def test_what_dies_in_a_copy_of_the_process_is_not_the_process(run, tmp_path):
+    run("arm()\nif os.fork() == 0: ctypes.string_at(0)\nos.wait()")
+    assert (tmp_path / "fault").read_text() == ""
+
+
+def test_an_exception_in_a_thread(run, tmp_path):
+    printed = run("arm(); fail_in_a_thread(OSError(28, 'full'))")
+    said = json.loads((tmp_path / "exception").read_text())
+    assert said.pop("files")[-1] == "<string>"
+    assert said == {
+        "at": 77.5,
+        "thread": "worker",
+        "type": "OSError",
+        "message": "[Errno 28] full",
+        "errno": 28,
+    }
+    assert "OSError: [Errno 28] full" in printed  # by whoever listened before
+
+
+def test_one_in_the_main_thread(run, tmp_path):
+    printed = run("arm(); {}['x']")
+    said = json.loads((tmp_path / "exception").read_text())
+    assert (said["thread"], said["type"]) == ("MainThread", "KeyError")
+    assert "KeyError" in printed
+
+
+def test_a_thread_that_fails_again_and_again_wears_no_card(run, tmp_path):
+    run("arm(); fail_in_a_thread(KeyError('first')); fail_in_a_thread(KeyError('second'))")
+    assert json.loads((tmp_path / "exception").read_text())["message"] == "'first'"
+
+
+@pytest.mark.parametrize("leave", ["sys.exit(1)", "fail_in_a_thread(SystemExit(1))"])
+def test_who_leaves_on_purpose_says_nothing(run, tmp_path, leave):
+    run(f"arm(); {leave}")
+    assert (tmp_path / "exception").read_text() == ""

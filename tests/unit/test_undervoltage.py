@@ -1,0 +1,107 @@
+"""Undervoltage, as the kernel tells it; Pi Support's is in the tests of a server."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from helpers import wait_for
+
+from octoprint_uptime.why.undervoltage import AlarmWatch, undervoltage_alarm
+
+RPI_VOLT = "sys/class/hwmon/hwmon1/name"
+ALARM = "sys/class/hwmon/hwmon1/in0_lcrit_alarm"
+
+
+@pytest.fixture
+def root(tmp_path):
+    for name, text in {
+        "sys/class/hwmon/hwmon0/name": "cpu_thermal\n",
+        RPI_VOLT: "rpi_volt\n",
+        ALARM: "0\n",
+    }.items():
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    return tmp_path
+
+
+def test_the_alarm_of_a_raspberry_pi(root):
+    assert undervoltage_alarm(root) == root / ALARM
+
+
+def test_other_hosts_have_none(root):
+    (root / RPI_VOLT).write_text("pwmfan\n")
+    assert undervoltage_alarm(root) is None
+
+
+class TestSags:
+    @pytest.fixture
+    def told(self):
+        return []
+
+    def sag(self, root, watch):
+        for state in ("1", "0"):
+            (root / ALARM).write_text(f"{state}\n")
+            watch.look()
+
+    def test_each_counts_once(self, root, told):
+        watch = AlarmWatch(root / ALARM, told.append, look_seconds=0)
+        watch.look()
+        assert told == []
+        self.sag(root, watch)
+        assert told == [1]
+        self.sag(root, watch)
+        assert told == [1, 1]
+
+    def test_one_that_lasts_counts_once(self, root, told):
+        watch = AlarmWatch(root / ALARM, told.append, look_seconds=0)
+        (root / ALARM).write_text("1\n")
+        watch.look()
+        watch.look()
+        assert told == [1]
+
+    def test_many_are_told_together(self, root, told, mocker):
+        clock = mocker.patch("octoprint_uptime.why.undervoltage.time.monotonic", return_value=0.0)
+        watch = AlarmWatch(root / ALARM, told.append, look_seconds=60)
+        for _ in range(5):
+            self.sag(root, watch)
+        assert told == [1]
+        clock.return_value = 60.0
+        watch.look()
+        assert told == [1, 4]
+
+    def test_the_thread_looks_by_itself(self, root, told):
+        AlarmWatch(root / ALARM, told.append, look_seconds=0.01).start()
+        (root / ALARM).write_text("1\n")
+        wait_for(lambda: told == [1])
+
+
+# The kernel announces a change of the mounts as it does one of the alarm.
+WAITER = """
+import sys
+from octoprint_uptime.why.undervoltage import AlarmWatch
+
+class Watch(AlarmWatch):
+    def look(self):
+        print("looked", flush=True)
+
+Watch("/proc/self/mounts", print, look_seconds=3600).start()
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting takes root")
+def test_the_kernel_wakes_it(tmp_path):
+    """A mount made in the waiter's own namespace, while the next look is an hour away."""
+    with subprocess.Popen(
+        ["unshare", "--mount", sys.executable, "-c", WAITER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as waiter:
+        assert waiter.stdout.readline() == "looked\n"
+        enter = ("nsenter", "--mount", "--target", str(waiter.pid))
+        subprocess.run([*enter, "mount", "-t", "tmpfs", "tmpfs", tmp_path], check=True)
+        assert waiter.stdout.readline() == "looked\n"
+        waiter.stdin.close()

@@ -1,0 +1,287 @@
+"""The verdict: which facts give which reason, how sure it is, and that it never guesses."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from octoprint_uptime.history.ends import ENDS
+from octoprint_uptime.why.evidence import NO_FACTS, Facts
+from octoprint_uptime.why.verdict import GRADES, REASONS, RULES, verdict
+from octoprint_uptime.why.words import Words
+
+MB = 1_000_000
+SIGKILL, SIGSEGV, SIGTERM = 9, 11, 15
+FAULT = {"signal": "Segmentation fault", "library": "ctypes", "plugin": "Crasher"}
+
+
+def exception(**more):
+    return {
+        "thread": "worker",
+        "type": "OSError",
+        "message": "<b>",
+        "errno": None,
+        "seconds_before": 3.0,
+        **more,
+    }
+
+
+def heartbeat(**vitals):
+    return {"last_vitals": vitals}
+
+
+CRASHES = [
+    # reason, grade, facts
+    ("unknown", "unknown", {}),
+    ("unknown", "unknown", {"witnessed": True, "pid": 4711}),
+    ("out_of_memory", "certain", {"result": "oom-kill", "signal": SIGKILL}),
+    (
+        "out_of_memory",
+        "certain",
+        {"pid": 4711, "lines": ["kernel: Out of memory: Killed process 4711 (octoprint) total"]},
+    ),
+    (
+        "unknown",
+        "unknown",
+        {"pid": 4711, "lines": ["kernel: Out of memory: Killed process 47110 (ffmpeg) total"]},
+    ),
+    ("out_of_memory", "certain", {"oom_kills": 1, "signal": SIGKILL}),
+    ("out_of_memory", "possible", {"oom_kills": 1}),
+    ("out_of_memory", "possible", heartbeat(memory_available_bytes=20 * MB)),
+    ("out_of_memory", "likely", {"oom_kills": 1, **heartbeat(memory_available_bytes=20 * MB)}),
+    ("out_of_memory", "possible", {"exception": exception(type="MemoryError")}),
+    ("unknown", "unknown", heartbeat(memory_available_bytes=200 * MB)),
+    ("native_crash", "certain", {"fault": FAULT}),
+    ("native_crash", "certain", {"fault": FAULT, "signal": SIGSEGV}),
+    ("native_crash", "certain", {"signal": SIGSEGV}),
+    ("hung", "certain", {"hung": {"library": "time"}}),
+    ("hung", "certain", {"hung": {"library": "time"}, "signal": SIGKILL}),
+    ("hung", "certain", {"result": "watchdog"}),
+    ("hung", "possible", heartbeat(loop_late_seconds=25.0)),
+    ("unknown", "unknown", heartbeat(loop_late_seconds=2.0)),
+    ("exited", "certain", {"exit_status": 3}),
+    ("killed", "certain", {"signal": SIGKILL}),
+    ("killed", "certain", {"signal": SIGTERM, "host_job": "reboot"}),
+    ("killed", "certain", {"signal": SIGKILL, "exception": exception(errno=28)}),
+    ("disk_full", "possible", {"exception": exception(errno=28)}),
+    ("disk_full", "possible", heartbeat(disk_free_bytes=0)),
+    ("disk_full", "possible", {"disk": {"disk_free_bytes": 0}}),
+    ("disk_full", "likely", {"disk": {"disk_free_bytes": 0}, "exception": exception(errno=28)}),
+    ("unknown", "unknown", {"disk": {"disk_free_bytes": 500 * MB, "disk_read_only": 0}}),
+    ("disk_read_only", "possible", {"disk": {"disk_read_only": 1}}),
+    ("disk_read_only", "possible", {"filesystem_errors": 2}),
+    ("disk_read_only", "likely", {"filesystem_errors": 2, **heartbeat(disk_read_only=1)}),
+    ("unknown", "unknown", {"undervoltage_count": 3, "undervoltage_seconds_before": 10.0}),
+]
+POWER_LOSSES = [
+    ("unknown", "unknown", {}),
+    ("kernel_panic", "certain", {"panicked": True}),
+    ("undervoltage", "possible", {"undervoltage_count": 3, "undervoltage_seconds_before": 40.0}),
+    ("undervoltage", "possible", {"undervoltage_count": 1, "undervoltage_seconds_before": 9000.0}),
+    ("undervoltage", "possible", {"registers": {"power_reset": 2}}),
+    (
+        "undervoltage",
+        "likely",
+        {
+            "undervoltage_count": 1,
+            "undervoltage_seconds_before": 4.0,
+            "registers": {"power_reset": 2},
+        },
+    ),
+    ("overheated", "possible", heartbeat(cpu_celsius=86.0)),
+    ("overheated", "likely", {"registers": {"power_reset": 4}, **heartbeat(cpu_celsius=86.0)}),
+    ("unknown", "unknown", heartbeat(cpu_celsius=80.0)),
+    ("watchdog", "possible", {"registers": {"power_reset": 16}}),
+    ("watchdog", "likely", {"registers": {"power_reset": 16}, "hung": {"library": ""}}),
+    ("power_cut", "possible", {"nuls": True}),
+    ("power_cut", "possible", {"registers": {"rsts": 0x1000}}),
+    ("power_cut", "likely", {"registers": {"rsts": 0x1000}, "nuls": True}),
+    ("unknown", "unknown", {"registers": {"rsts": 0x20}}),
+    ("undervoltage", "possible", {"nuls": True, "undervoltage_count": 1}),
+]
+CHANGED = [{"name": "OctoPrint", "old": "1.11.7", "new": "1.11.8"}]
+ASKED = [
+    ("requested", "certain", {"goodbye": "no"}),
+    ("update", "certain", {"goodbye": "no", "changed": CHANGED}),
+    ("reboot", "certain", {"goodbye": "reboot", "changed": CHANGED}),
+    ("power_off", "certain", {"goodbye": "power_off"}),
+    ("exited", "certain", {"goodbye": "no", "exception": exception(thread="MainThread")}),
+    ("requested", "certain", {"goodbye": "no", "exception": exception()}),
+]
+STOPPED = [*ASKED, ("requested", "possible", {"goodbye": "unknown"})]
+SHUTDOWNS = [
+    ("reboot", "certain", {"goodbye": "reboot"}),
+    ("power_off", "certain", {"goodbye": "power_off"}),
+    # OctoPrint was stopped before; what the host did then nobody saw.
+    ("unknown", "unknown", {"goodbye": "no"}),
+]
+
+
+def cases(subject, end, table):
+    return [pytest.param(subject, end, *row, id=f"{end}-{n}") for n, row in enumerate(table)]
+
+
+@pytest.mark.parametrize(
+    ("subject", "end", "reason", "grade", "facts"),
+    [
+        *cases("octoprint", "crash", CRASHES),
+        *cases("octoprint", "power_loss", POWER_LOSSES),
+        *cases("system", "power_loss", POWER_LOSSES),
+        *cases("octoprint", "restart", [*ASKED, ("requested", "certain", {"goodbye": "unknown"})]),
+        *cases("octoprint", "shutdown", STOPPED),
+        *cases("system", "shutdown", SHUTDOWNS),
+        *cases("octoprint", "restored", [("unknown", "unknown", {"goodbye": "no"})]),
+        *cases("system", "unknown", [("unknown", "unknown", {"signal": 9})]),
+    ],
+)
+def test_table(subject, end, reason, grade, facts):
+    told = verdict(subject, end, Facts(**facts))
+    assert (told.reason, told.grade) == (reason, grade)
+
+
+def test_every_end_has_rules():
+    for subject in RULES:
+        assert RULES[subject].keys() == set(ENDS[subject])
+
+
+def test_every_reason_can_be_reached():
+    reached = {row[0] for row in (*CRASHES, *POWER_LOSSES, *ASKED, *SHUTDOWNS)}
+    assert reached == {reason for possible in REASONS.values() for reason in possible}
+
+
+# Whatever may be known of an end, in every combination.
+EVIDENCE = {
+    "last_vitals": st.fixed_dictionaries(
+        {},
+        optional={
+            "memory_available_bytes": st.sampled_from([MB, 900 * MB]),
+            "process_memory_bytes": st.just(80 * MB),
+            "cpu_celsius": st.sampled_from([50.0, 90.0]),
+            "disk_free_bytes": st.sampled_from([0, 900 * MB]),
+            "disk_read_only": st.sampled_from([0, 1]),
+            "loop_late_seconds": st.sampled_from([0.0, 25.0]),
+        },
+    ),
+    "memory_before": st.sampled_from([20 * MB, 80 * MB]),
+    "undervoltage_count": st.integers(1, 5),
+    "undervoltage_seconds_before": st.floats(0, 1000),
+    "goodbye": st.sampled_from(["reboot", "power_off", "no", "unknown"]),
+    "witnessed": st.just(True),
+    "exit_status": st.sampled_from([0, 3]),
+    "signal": st.sampled_from([1, SIGKILL, SIGSEGV, SIGTERM, 64]),
+    "result": st.sampled_from(["success", "signal", "exit-code", "oom-kill", "watchdog"]),
+    "host_job": st.sampled_from(["reboot", "no"]),
+    "oom_kills": st.integers(1, 3),
+    "filesystem_errors": st.integers(1, 3),
+    "lines": st.just(["kernel: Killed process 4711 (octoprint)"]),
+    "pid": st.just(4711),
+    "fault": st.just(FAULT),
+    "hung": st.just({"library": "time", "plugin": "Crasher"}),
+    "exception": st.builds(
+        exception,
+        thread=st.sampled_from(["worker", "MainThread"]),
+        type=st.sampled_from(["MemoryError", "OSError"]),
+        errno=st.sampled_from([None, 28, 30]),
+    ),
+    "nuls": st.just(True),
+    "disk": st.fixed_dictionaries(
+        {"disk_free_bytes": st.sampled_from([0, MB * 900]), "disk_read_only": st.integers(0, 1)}
+    ),
+    "registers": st.fixed_dictionaries(
+        {}, optional={"rsts": st.sampled_from([0x20, 0x1000]), "power_reset": st.integers(1, 31)}
+    ),
+    "panicked": st.just(True),
+    "changed": st.just(CHANGED),
+}
+FACTS = st.fixed_dictionaries({}, optional=EVIDENCE)
+END = st.sampled_from([(subject, end) for subject, ends in RULES.items() for end in ends])
+
+# What someone who was there has said: the process, its witness, systemd, the kernel.
+TESTIMONY = {
+    *(
+        "exit_status",
+        "signal",
+        "result",
+        "oom_kills",
+        "lines",
+        "pid",
+        "fault",
+        "hung",
+        "panicked",
+        "goodbye",
+    ),
+    "registers",
+}
+
+
+def without(facts, names):
+    return {name: value for name, value in facts.items() if name not in names}
+
+
+def said_in_main_thread(facts):
+    return facts.get("exception", {}).get("thread") == "MainThread"
+
+
+@settings(max_examples=500, deadline=None)
+@given(what=END, facts=FACTS)
+def test_nothing_is_certain_without_testimony(what, facts):
+    silent = without(facts, TESTIMONY)
+    if said_in_main_thread(silent):
+        silent = without(silent, {"exception"})
+    assert verdict(*what, Facts(**silent)).grade != "certain"
+
+
+@settings(max_examples=500, deadline=None)
+@given(what=END, facts=FACTS, taken=st.sets(st.sampled_from(sorted(EVIDENCE))))
+def test_less_evidence_makes_no_verdict_surer(what, facts, taken):
+    more = verdict(*what, Facts(**facts))
+    less = verdict(*what, Facts(**without(facts, taken)))
+    assert GRADES.index(less.grade) >= GRADES.index(more.grade)
+
+
+@settings(max_examples=500, deadline=None)
+@given(what=END, facts=FACTS)
+def test_likely_takes_two_sources_and_possible_one(what, facts):
+    told = verdict(*what, Facts(**facts))
+    assert told.reason in REASONS[what]
+    assert (told.grade == "unknown") == (told.reason == "unknown")
+    if told.grade == "likely":
+        assert len({sign.source for sign in told.signs}) >= 2
+    if told.grade == "possible":
+        assert told.signs
+
+
+@settings(max_examples=500, deadline=None)
+@given(what=END, facts=FACTS)
+def test_all_of_it_can_be_put_into_words(what, facts, monkeypatch_words):
+    subject, end = what
+    facts = Facts(**facts)
+    why = Words().why(subject, end, verdict(subject, end, facts))
+    assert why["text"].endswith((".", "<b>"))
+    for told in (why["text"], why["advice"] or "", *(e["text"] for e in why["evidence"])):
+        assert "%(" not in told
+        assert "None" not in told
+
+
+@pytest.fixture(scope="module")
+def monkeypatch_words():
+    """The English words, without a request whose language would be asked for."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("octoprint_uptime.why.words.gettext", lambda text: text)
+        yield
+
+
+@given(facts=FACTS)
+def test_facts_survive_being_kept(facts):
+    kept = Facts(**facts)
+    assert Facts.from_json(kept.to_json()) == kept
+
+
+def test_what_is_not_known_is_not_kept():
+    assert NO_FACTS.to_json() == "{}"
+    assert Facts.from_json(None) == NO_FACTS
+
+
+def test_the_strategies_know_every_fact():
+    assert {field.name for field in dataclasses.fields(Facts)} == EVIDENCE.keys()
