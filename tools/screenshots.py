@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import tempfile
 import time
 from pathlib import Path
@@ -13,10 +14,12 @@ from octoprint_server import OctoPrintServer
 from playwright.sync_api import Locator, Page, sync_playwright
 
 from octoprint_uptime.history.record import History, Instant, NewRun, kernel_boot_id
+from octoprint_uptime.why.evidence import Facts
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 LONG_RUNNING = Path(__file__).resolve().parent / "long_running"
-# One story: power was lost, the host came back 12 days ago, OctoPrint crashed 3 days ago.
+# One story: power was lost, the host came back 12 days ago, OctoPrint ran out of memory 3 days
+# ago, in the middle of a print.
 HOST_SECONDS = 1_048_953
 OCTOPRINT_SECONDS = 267_130
 PRINTER_SECONDS = 29_537
@@ -24,20 +27,51 @@ POWER_WAS_GONE_SECONDS = 860
 OCTOPRINT_WAS_GONE_SECONDS = 47
 
 
-def write_story(path: Path) -> None:
-    """The history until OctoPrint's start."""
+TOKEN = "screenshots"
+# What the witness wrote as the kernel ended OctoPrint; 9 is the status of what SIGKILL ends.
+WITNESS = """witness 1
+since {crash}
+began {crash}
+died {crash}
+pid 812
+stat 812 (octoprint) Z 1 0 0 0 9
+oom_kills 1
+Result=oom-kill
+ExecMainCode=2
+ExecMainStatus=9
+lines kernel
+ kernel: Out of memory: Killed process 812 (octoprint) total-vm:2391044kB
+end
+"""
+
+
+def write_story(folder: Path) -> None:
+    """The history until OctoPrint's start, and the last words of the run before."""
+    path = folder / "history.db"
     now = time.time()
     booted_at = now - HOST_SECONDS
     ends = ("power_loss", "restart", "shutdown", "crash")
     sample_history.write(path, until=booted_at - POWER_WAS_GONE_SECONDS, ends=ends)
+    power_loss = Facts(
+        vitals=sample_history.before_end({}, random.Random(4)),
+        undervoltage_count=3,
+        undervoltage_seconds_before=41,
+        registers={"power_reset": 2},
+    )
     start = sample_history.BOOT_SECONDS
     crash = HOST_SECONDS - OCTOPRINT_SECONDS - OCTOPRINT_WAS_GONE_SECONDS
     with contextlib.closing(History(path)) as history, history.transaction():
         at = Instant(start, booted_at + start)
-        history.begin(NewRun(kernel_boot_id(), start, "1.11.8"), at)
+        ended = history.begin(NewRun(kernel_boot_id(), start, "1.11.8", TOKEN), at)
+        assert ended
+        history.keep_facts(ended.run, power_loss.to_json())
         history.connected(start + 8, "/dev/ttyACM0")
         history.printing("benchy.gcode")
-        history.beat(crash)
+        for beat in reversed(sample_history.before_end(sample_history.LEAK, random.Random(3))):
+            history.beat(crash - beat["seconds_before"], beat)
+    last_words = folder / "last_words" / TOKEN
+    last_words.mkdir(parents=True)
+    (last_words / "witness").write_text(WITNESS.format(crash=crash))
 
 
 def picture(part: Locator, name: str) -> None:
@@ -55,10 +89,12 @@ def take(page: Page) -> None:
     page.locator("#navbar_plugin_octoprint_uptime > a").click()
     page.locator(".octoprint_uptime_panel").wait_for()
     page.locator(".octoprint_uptime_strip").wait_for()
-    panel = {"x": 390, "y": 0, "width": 610, "height": 385}
+    panel = {"x": 370, "y": 0, "width": 630, "height": 475}
     page.screenshot(path=DOCS / "navbar.png", clip=panel)
     page.locator(".octoprint_uptime_history_link").click()
     history = page.locator("#octoprint_uptime_history")
+    history.get_by_role("button", name="OctoPrint crashed").first.click()
+    page.mouse.move(0, 0)
     picture(history, "history.png")
     page.keyboard.press("Escape")
     history.wait_for(state="hidden")
@@ -86,7 +122,7 @@ def main() -> None:
         }
         server = OctoPrintServer(Path(folder) / "octoprint", environment=environment)
         server.configure(plugins={"octoprint_uptime": {"show_printer_uptime": True}})
-        write_story(server.basedir / "data" / "octoprint_uptime" / "history.db")
+        write_story(server.basedir / "data" / "octoprint_uptime")
         server.add_admin("admin", "admin")
         with server.running():
             admin = server.login("admin", "admin")
@@ -94,7 +130,7 @@ def main() -> None:
             jump_file.touch()
             admin.post("/api/plugin/octoprint_uptime", {"command": "acknowledge"})
             browser = chromium.launch(playwright)
-            page = browser.new_page(viewport={"width": 1000, "height": 1000}, locale="en-GB")
+            page = browser.new_page(viewport={"width": 1000, "height": 1180}, locale="en-GB")
             chromium.sign_in(page.context, server, "admin", "admin")
             page.goto(server.url)
             take(page)

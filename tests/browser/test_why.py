@@ -292,6 +292,7 @@ class TestToldHistory:
         button.click()
         more.get_by_text("All figures").click()
         assert inside(more, width)
+        expect(more.get_by_role("columnheader", name="1h0m")).to_be_visible()
         body = dialog.locator(".modal-body")
         assert body.evaluate("el => el.scrollWidth <= el.clientWidth")
         for part in more.locator("div, p, th, td").all():

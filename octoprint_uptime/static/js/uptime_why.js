@@ -115,12 +115,10 @@ $(function () {
         const inUnit = (pattern, divisor = 1, digits = 0, axis = fromZero) => ({
             divisor,
             axis,
-            text: (value) =>
-                // Not broken between number and unit.
-                _.sprintf(pattern, {number: number(value / divisor, digits)}).replace(
-                    " ",
-                    "\u00a0"
-                )
+            text: (value) => {
+                const inIt = value / divisor;
+                return _.sprintf(pattern, {number: number(inIt, inIt < 10 ? digits : 0)});
+            }
         });
         const UNITS = {
             mb: inUnit(gettext("%(number)s MB"), MB),
