@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask_babel import gettext
+from babel.numbers import format_decimal
+from flask_babel import get_locale, gettext
 
 from .evidence import Facts
 from .verdict import UNKNOWN, Sign, Verdict
@@ -152,6 +153,7 @@ _REMOVED = N_("%(name)s removed")
 _GROWTH = 1.5
 _LITTLE_MEMORY = 300e6
 MB, GB = 1e6, 1e9
+_IN_MB, _IN_GB = N_("%(number)s MB"), N_("%(number)s GB")
 
 
 class Words:
@@ -190,18 +192,18 @@ class Words:
             self._say(_TEXTS["out_of_memory"])
             # Where a control group sets the limit, the host may have plenty.
             if left is None or left > _LITTLE_MEMORY
-            else self._say(_TEXTS["out_of_memory left"], left=_bytes(left))
+            else self._say(_TEXTS["out_of_memory left"], left=self._bytes(left))
         )
         before, after = facts.memory_before, facts.last_vitals.get("process_memory_bytes")
         if before is None or after is None or after < before * _GROWTH:
             return told
-        grown = self._say(_TEXTS["grown"], before=_bytes(before), after=_bytes(after))
+        grown = self._say(_TEXTS["grown"], before=self._bytes(before), after=self._bytes(after))
         return f"{told} {grown}"
 
     def _evidence(self, sign: Sign) -> str:
         values = dict(sign.values)
         if "bytes" in values:
-            values["bytes"] = _bytes(values["bytes"])
+            values["bytes"] = self._bytes(values["bytes"])
         if "changed" in values:
             values["changes"] = self._listed(values["changed"])
         return self._say(_EVIDENCE[_most_telling(_EVIDENCE, sign.what, values)], **values)
@@ -217,6 +219,12 @@ class Words:
             return self._say(_ADDED, **change)
         return self._say(_REMOVED if change["new"] is None else _CHANGE, **change)
 
+    def _bytes(self, count: float) -> str:
+        is_large = count >= GB
+        rounded = round(count / GB, 1) if is_large else round(count / MB)
+        number = format_decimal(rounded, locale=get_locale() or "en")
+        return self._say(_IN_GB if is_large else _IN_MB, number=number)
+
     def _say(self, pattern: str, **values: Any) -> str:
         if pattern not in self._patterns:
             self._patterns[pattern] = gettext(pattern)
@@ -230,7 +238,3 @@ def _most_telling(texts: dict[str, str], kind: str, values: dict[str, Any]) -> s
         if is_known and f"{kind} {name}" in texts:
             return f"{kind} {name}"
     return kind
-
-
-def _bytes(count: float) -> str:
-    return f"{count / GB:.1f} GB" if count >= GB else f"{count / MB:.0f} MB"
