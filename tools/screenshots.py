@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import random
 import tempfile
 import time
@@ -52,8 +53,8 @@ def write_story(folder: Path) -> None:
     booted_at = now - HOST_SECONDS
     ends = ("power_loss", "restart", "shutdown", "crash")
     sample_history.write(path, until=booted_at - POWER_WAS_GONE_SECONDS, ends=ends)
+    vitals = sample_history.before_end({}, random.Random(4))
     power_loss = Facts(
-        vitals=sample_history.before_end({}, random.Random(4)),
         undervoltage_count=3,
         undervoltage_seconds_before=41,
         registers={"power_reset": 2},
@@ -64,7 +65,7 @@ def write_story(folder: Path) -> None:
         at = Instant(start, booted_at + start)
         ended = history.begin(NewRun(kernel_boot_id(), start, "1.11.8", TOKEN), at)
         assert ended
-        history.keep_facts(ended.run, power_loss.to_json())
+        history.keep_facts(ended.run, power_loss.to_json(), json.dumps(vitals))
         history.connected(start + 8, "/dev/ttyACM0")
         history.printing("benchy.gcode")
         for beat in reversed(sample_history.before_end(sample_history.LEAK, random.Random(3))):
