@@ -54,7 +54,7 @@ class Why(NamedTuple):
 
 
 class PowerLosses(NamedTuple):
-    """How often the host went down by itself, and how often after undervoltage."""
+    """How often the host lost power or was reset, and how often after undervoltage."""
 
     losses: int
     after_undervoltage: int

@@ -114,27 +114,29 @@ def history_json(answer: dict[str, Any]) -> str:
     """
     language = str(get_locale())
 
-    def encoded_entry(entry: dict[str, Any]) -> str:
-        if entry["why"] is None:
-            return _ENCODE(entry)
-        # The last field is the one that is encoded already.
-        others = _ENCODE({**entry, "why": None})[: -len("null}")]
-        return f"{others}{_why_json(entry['why'], language)}}}"
-
     def encoded(value: Any) -> str:
         if not isinstance(value, list):
             return _ENCODE(value)
-        if value and "why" in value[0]:
-            return f"[{','.join(map(encoded_entry, value))}]"
         starts = range(0, len(value), ENTRIES_AT_ONCE)
-        pieces = (_ENCODE(value[start : start + ENTRIES_AT_ONCE])[1:-1] for start in starts)
-        return f"[{','.join(pieces)}]"
+        pieces = (value[start : start + ENTRIES_AT_ONCE] for start in starts)
+        return f"[{','.join(_encoded_entries(piece, language) for piece in pieces)}]"
 
     fields = ",".join(f"{_ENCODE(name)}:{encoded(value)}" for name, value in answer.items())
     return f"{{{fields}}}"
 
 
 _ENCODE = json.JSONEncoder(separators=(",", ":")).encode
+_NO_WHY = '"why":null'
+
+
+def _encoded_entries(entries: list[dict[str, Any]], language: str) -> str:
+    if "why" not in entries[0]:
+        return _ENCODE(entries)[1:-1]
+    text = _ENCODE([{**entry, "why": None} for entry in entries])[1:-1]
+    # Nothing else looks like this: in a text the quotes would be escaped.
+    first, *others = text.split(_NO_WHY)
+    whys = (_why_json(entry["why"], language) if entry["why"] else "null" for entry in entries)
+    return first + "".join(f'"why":{why}{other}' for why, other in zip(whys, others))
 
 
 @functools.lru_cache(maxsize=4096)

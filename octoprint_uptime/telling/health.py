@@ -1,4 +1,4 @@
-"""A check for OctoPrint's own health check: does the host keep going down by itself?
+"""A check for OctoPrint's own health check: does the host keep losing power?
 
 Only what asks for the check brings what this module imports: OctoPrint 1.11 and later.
 """

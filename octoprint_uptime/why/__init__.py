@@ -1,1 +1,1 @@
-"""Why it went down: what is noted while all is well, and what it proves afterwards."""
+"""Why it went down: what is noted while it runs, and what that proves afterwards."""

@@ -1,4 +1,4 @@
-"""All that watches while all is well, started and stopped together."""
+"""All that watches a running OctoPrint, started and stopped together."""
 
 from __future__ import annotations
 
