@@ -206,4 +206,4 @@ def test_the_event_manager(new_server):
     recorded(server)
     wait_for(lambda: posted)
     receiver.shutdown()
-    assert posted == ["OctoPrint went down by itself"]
+    assert posted == ["OctoPrint is back after an unplanned outage"]
