@@ -50,8 +50,9 @@ class LastWords:
             return  # someone else wants to hear of it
         self._fault = (self._folder / "fault").open("w", encoding="utf-8")
         faulthandler.enable(self._fault)
-        # What dies in a copy of the process is not OctoPrint.
-        os.register_at_fork(after_in_child=faulthandler.disable)
+        if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
+            # What dies in a copy of the process is not OctoPrint.
+            os.register_at_fork(after_in_child=faulthandler.disable)
 
     def _chain_excepthooks(self) -> None:
         in_threads, in_main = threading.excepthook, sys.excepthook

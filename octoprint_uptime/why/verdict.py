@@ -28,6 +28,7 @@ SAG_SECONDS = 300.0
 EXCEPTION_SECONDS = 120.0
 ENOSPC = 28
 EROFS = 30
+SIGKILL = 9  # Windows has no name for it
 CRASH_SIGNALS = {
     number
     for name in ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL")
@@ -87,7 +88,7 @@ def _out_of_memory(facts: Facts) -> Signs:
     if facts.pid and any(re.search(killed, line) for line in facts.lines):
         yield Sign("kernel", "oom_line", {"pid": facts.pid}, is_proof=True)
     if facts.oom_kills:
-        was_killed = facts.signal == signal.SIGKILL
+        was_killed = facts.signal == SIGKILL
         yield Sign("kernel", "oom_count", {"count": facts.oom_kills}, is_proof=was_killed)
     available = facts.last_vitals.get("memory_available_bytes")
     if available is not None and available < LOW_MEMORY_BYTES:
