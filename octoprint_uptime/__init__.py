@@ -27,6 +27,7 @@ from .format_uptime import (
 from .history.ends import UNPLANNED_ENDS
 from .history.listener import Listener
 from .history.original import TOKEN_FILE
+from .history.record import Version
 from .history.recorder import HistoryUnavailableError, Recorder
 from .history.report import NO_PREVIOUS_END, Timeline, history_answer
 from .reader import UptimeReader
@@ -84,8 +85,16 @@ class OctoPrintUptimePlugin(
         self._asking_for_the_end = threading.Lock()
 
     def get_uptime(self) -> dict[str, Any]:
-        """What ``GET /api/plugin/octoprint_uptime`` answers, without a request."""
-        answer = uptime_answer(self._reader.read(), self._values, self._unacknowledged_end)
+        """What ``GET /api/plugin/octoprint_uptime`` answers, without a request.
+
+        As for someone who may view uptimes and no more.
+        """
+        return self._uptime(with_logs=False)
+
+    def _uptime(self, *, with_logs: bool) -> dict[str, Any]:
+        answer = uptime_answer(
+            self._reader.read(), self._values, self._unacknowledged_end, with_logs=with_logs
+        )
         if not answer["uptime_available"]:
             answer["error"] = gettext("The uptime of the host cannot be determined.")
         return answer
@@ -152,7 +161,9 @@ class OctoPrintUptimePlugin(
         except HistoryUnavailableError as error:
             return self._no_history(error)
         answer = history_answer(records, self._recorder.now(), query.days)
-        return self._csv(answer) if query.format == "csv" else self._json(history_json(answer))
+        if query.format == "csv":
+            return self._csv(answer)
+        return self._json(history_json(answer, with_logs=self._may_read_logs()))
 
     @octoprint.plugin.BlueprintPlugin.route("/metrics", methods=["GET"])
     def get_metrics(self) -> flask.Response:
@@ -248,7 +259,7 @@ class OctoPrintUptimePlugin(
         if not Permissions.PLUGIN_OCTOPRINT_UPTIME_VIEW.can():
             return self._may_not_view()
         # Not jsonify: OctoPrint has it indent, which takes Python's slow encoder.
-        return self._json(flask.json.dumps(self.get_uptime()))
+        return self._json(flask.json.dumps(self._uptime(with_logs=self._may_read_logs())))
 
     def get_api_commands(self) -> dict[str, list[str]]:
         return {"acknowledge": [], "clear_history": []}
@@ -269,6 +280,9 @@ class OctoPrintUptimePlugin(
         except HistoryUnavailableError as error:
             return self._no_history(error)
         return None
+
+    def _may_read_logs(self) -> bool:
+        return bool(Permissions.ADMIN.can())
 
     def _json(self, body: str) -> flask.Response:
         return flask.Response(body, mimetype="application/json")
@@ -291,9 +305,7 @@ class OctoPrintUptimePlugin(
         self._recorder.start(
             self._reader.read().octoprint,
             octoprint.util.version.get_octoprint_version_string(),
-            look=self._watch.look,
-            vitals=self._watch.vitals,
-            token=self._watch.token,
+            watch=self._watch,
             versions=versions,
             plugins=folders,
         )
@@ -301,14 +313,15 @@ class OctoPrintUptimePlugin(
             reasons = (f"{clock} ({why})" for clock, why in self._reader.unknown.items())
             self._logger.warning("psutil cannot tell the start of: %s", ", ".join(reasons))
 
-    def _plugins(self) -> tuple[dict[str, str], dict[str, str]]:
+    def _plugins(self) -> tuple[dict[str, Version], dict[str, str]]:
         """The versions of OctoPrint and other authors' plugins, and the folders of the latter."""
         manager = self._plugin_manager
         infos = [*manager.enabled_plugins.values(), *manager.disabled_plugins.values()]
         others = [info for info in infos if not info.bundled]
-        versions = {info.name: str(info.version) for info in others if info.version}
-        versions["OctoPrint"] = octoprint.util.version.get_octoprint_version_string()
-        return versions, {info.location: info.name for info in others}
+        versions = {i.key: Version(i.name, str(i.version)) for i in others if i.version}
+        octoprint_version = octoprint.util.version.get_octoprint_version_string()
+        versions[""] = Version("OctoPrint", octoprint_version)
+        return versions, {info.location: info.name for info in others if info.location}
 
     def on_after_startup(self) -> None:
         self._recorder.soon(self._tell_how_the_last_run_ended)
@@ -343,8 +356,10 @@ class OctoPrintUptimePlugin(
     ##~~ ShutdownPlugin
 
     def on_shutdown(self) -> None:
-        self._recorder.stop(host_goes_down())
-        self._watch.stop()
+        try:
+            self._recorder.stop(host_goes_down)
+        finally:
+            self._watch.stop()
 
     ##~~ TemplatePlugin
 

@@ -21,7 +21,7 @@ from typing import Callable
 
 from octoprint_uptime.history import original, recorder
 from octoprint_uptime.history.record import MIGRATIONS, PAGE_BYTES, History
-from octoprint_uptime.history.recorder import Recorder
+from octoprint_uptime.history.recorder import Nobody, Recorder
 from octoprint_uptime.why.vitals import NAMES, Vitals
 
 FILE = "history.db"
@@ -77,10 +77,17 @@ def write_old_file(path: Path) -> None:
         )
 
 
+class Signs(Nobody):
+    """Vital signs, and no other watch."""
+
+    def __init__(self, vitals: Callable[[], Vitals]) -> None:
+        self.vitals = vitals  # type: ignore[method-assign]
+
+
 def begun(path: Path, vitals: Callable[[], Vitals] = dict) -> Recorder:
     """A recorder that has begun its run."""
     made = Recorder(path, logging.getLogger(), lambda: 3600.0, lambda: 90, lambda: None)
-    made.start(None, "power cuts", vitals=vitals)
+    made.start(None, "power cuts", watch=Signs(vitals))
     wait_for(made)
     return made
 

@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 from octoprint_uptime.history.record import Instant
-from octoprint_uptime.history.recorder import Recorder
+from octoprint_uptime.history.recorder import Nobody, Recorder
 from octoprint_uptime.settings import SETTINGS
-from octoprint_uptime.why.vitals import VitalSigns
+from octoprint_uptime.why.vitals import Vitals, VitalSigns
 
 ROOT = Path(__file__).resolve().parent.parent
 DAY_SECONDS = 86400
@@ -47,6 +47,14 @@ def day_of_heartbeats() -> int:
         return bytes_written() - before
 
 
+class VitalSignsAlone(Nobody):
+    def __init__(self, folder: Path) -> None:
+        self._vital_signs = VitalSigns(folder)
+
+    def vitals(self) -> Vitals:
+        return self._vital_signs.read()
+
+
 class FastRecorder(Recorder):
     """Believes that so many seconds more have passed."""
 
@@ -59,7 +67,7 @@ class FastRecorder(Recorder):
 
 def started(path: Path) -> FastRecorder:
     recorder = FastRecorder(path, logging.getLogger(), lambda: 3600.0, lambda: 90, lambda: None)
-    recorder.start(None, "wear", vitals=VitalSigns(path.parent).read)
+    recorder.start(None, "wear", watch=VitalSignsAlone(path.parent))
     return recorder
 
 

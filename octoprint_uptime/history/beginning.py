@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..why.evidence import Scene, Start, facts_about, vitals_before_end
+from ..why.evidence import NO_FACTS, Facts, LastRun, Scene, Start, facts_about, vitals_before_end
 from ..why.verdict import verdict
-from .record import History, Instant, NewRun
+from .record import Ended, History, Instant, NewRun, Version
+
+_logger = logging.getLogger("octoprint.plugins.octoprint_uptime")
 
 
 @dataclass(frozen=True)
@@ -18,36 +21,44 @@ class Beginning:
     Attributes:
         run: The run that begins.
         at: Now.
-        versions: Of OctoPrint and the plugins, by name.
+        versions: Of OctoPrint and the plugins, by identifier.
         plugins: The names of plugins, by their folders.
     """
 
     run: NewRun
     at: Instant
-    versions: Mapping[str, str] = field(default_factory=dict)
+    versions: Mapping[str, Version] = field(default_factory=dict)
     plugins: Mapping[str, str] = field(default_factory=dict)
 
     def write(self, history: History, scene: Scene, copied: bool) -> None:
         """Begin the run, and keep why the one before it ended. Within a transaction."""
         last = history.last_run()
-        last_booted_at = history.booted_at()
         died = scene.died(last) if last else None
         ended = history.begin(self.run, self.at, copied=copied, died=died)
         changed = history.change_versions(self.versions)
+        panicked = history.keep_panics(scene.panics)
         if last is None or ended is None:
             return
         start = Start(
             same_boot=ended.system is None,
-            seen_at=last_booted_at + last.seen,
+            panicked=panicked,
             usual_registers=history.usual_registers(),
             changed=changed,
             plugins=self.plugins,
         )
-        facts = facts_about(last, scene, start)
-        vitals = vitals_before_end(last, scene)
-        history.keep_facts(ended.run, facts.to_json(), json.dumps(vitals) if vitals else None)
+        facts = _keep_facts(history, ended, last, scene, start)
         for subject, end in (("octoprint", ended.octoprint), ("system", ended.system)):
             if end:
                 history.count_reason(subject, end, verdict(subject, end, facts).reason)
         if ended.system == "shutdown" and facts.goodbye == "reboot":
             history.keep_usual_registers(scene.registers)
+
+
+def _keep_facts(history: History, ended: Ended, last: LastRun, scene: Scene, start: Start) -> Facts:
+    try:
+        facts, vitals = facts_about(last, scene, start), vitals_before_end(last, scene)
+    except Exception:  # whatever a dying process has left behind must not cost the history
+        _logger.exception("What the last run left behind makes no sense")
+        facts, vitals = Facts(goodbye=last.goodbye) if last.said_goodbye else NO_FACTS, []
+    history.keep_facts(ended.run, facts.to_json(), json.dumps(vitals) if vitals else None)
+    return facts

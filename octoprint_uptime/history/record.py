@@ -17,7 +17,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -129,7 +129,12 @@ MIGRATIONS = (
         value INTEGER NOT NULL,
         PRIMARY KEY (name, value)
     ) WITHOUT ROWID;
-    CREATE TABLE versions (name TEXT PRIMARY KEY, version TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE versions (
+        key TEXT PRIMARY KEY,
+        name TEXT NOT NULL,
+        version TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE panics (name TEXT PRIMARY KEY) WITHOUT ROWID;
     """,
 )
 """Each brings a file from the version that is its index to the next."""
@@ -223,6 +228,13 @@ class NewRun(NamedTuple):
     started: float
     octoprint_version: str
     token: str | None = None
+
+
+class Version(NamedTuple):
+    """Of OctoPrint or a plugin: what that is called, and the version."""
+
+    name: str
+    version: str | None
 
 
 class Ended(NamedTuple):
@@ -361,11 +373,6 @@ class History:
             undervoltage_at=sag_at,
         )
 
-    def booted_at(self) -> float:
-        """The Unix time of the last boot, as far as its wall clock knew; 0 without one."""
-        row = self._row("SELECT booted_at FROM boots ORDER BY id DESC LIMIT 1")
-        return row[0] if row else 0.0
-
     def keep_facts(self, run: int, facts: str, vitals: str | None = None) -> None:
         """Keep what is known about the end of that run.
 
@@ -404,18 +411,38 @@ class History:
             "INSERT OR IGNORE INTO registers VALUES (?, ?)", registers.items()
         )
 
-    def change_versions(self, versions: Mapping[str, str]) -> list[dict[str, str | None]]:
+    def change_versions(self, versions: Mapping[str, Version]) -> list[dict[str, str | None]]:
         """Keep which versions run now; what has changed: ``name``, ``old``, ``new``."""
-        before = dict(self._database.execute("SELECT name, version FROM versions"))
+        before = {
+            key: Version(name, version)
+            for key, name, version in self._database.execute("SELECT * FROM versions")
+        }
         self._database.execute("DELETE FROM versions")
-        self._database.executemany("INSERT INTO versions VALUES (?, ?)", versions.items())
+        self._database.executemany(
+            "INSERT INTO versions VALUES (?, ?, ?)",
+            [(key, *version) for key, version in versions.items()],
+        )
         if not before:
             return []
+        nothing = Version("", None)
         return [
-            {"name": name, "old": before.get(name), "new": versions.get(name)}
-            for name in {**before, **versions}
-            if before.get(name) != versions.get(name)
+            {"name": (new.name or old.name), "old": old.version, "new": new.version}
+            for old, new in (
+                (before.get(key, nothing), versions.get(key, nothing))
+                for key in {**before, **versions}
+            )
+            if old.version != new.version
         ]
+
+    def keep_panics(self, panics: Iterable[str]) -> bool:
+        """Keep the kernel's records of its own ends; whether there is a new one."""
+        known = {name for (name,) in self._database.execute("SELECT name FROM panics")}
+        # Of those that are there at the first look, nobody knows how old they are.
+        looked, new = "" in known, set(panics) - known
+        self._database.executemany(
+            "INSERT OR IGNORE INTO panics VALUES (?)", [(name,) for name in ("", *new)]
+        )
+        return looked and bool(new)
 
     def seal(self) -> str | None:
         """What tells this file from a copy of it (``original.py``)."""

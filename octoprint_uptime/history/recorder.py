@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Callable, TypeVar
+from typing import Any, Callable, Protocol, TypeVar
 
 from ..reader import monotonic_clock
 from ..why.evidence import Scene
@@ -45,6 +45,36 @@ CLOCK_SETTLED_SECONDS = 600.0
 PRUNE_SECONDS = 86400.0
 PATIENCE_SECONDS = 2.0
 """OctoPrint has few threads for requests, those that pause a print among them."""
+
+
+class Watcher(Protocol):
+    """What the recorder needs of :class:`Watch`."""
+
+    token: str | None
+
+    def vitals(self) -> Vitals: ...
+
+    def look(self) -> Scene: ...
+
+    def forget_all_but(self, token: str | None) -> None: ...
+
+
+class Nobody:
+    """Watches nothing."""
+
+    token: str | None = None
+
+    def vitals(self) -> Vitals:
+        return {}
+
+    def look(self) -> Scene:
+        return Scene()
+
+    def forget_all_but(self, token: str | None) -> None:
+        pass
+
+
+NOBODY = Nobody()
 
 
 class HistoryUnavailableError(Exception):
@@ -87,8 +117,7 @@ class Recorder:
         self._lock = threading.Lock()
         self._history: History | None = None
         self._beginning: Beginning
-        self._look: Callable[[], Scene]
-        self._vitals: Callable[[], Vitals]
+        self._watch: Watcher = NOBODY
         self._scene = Scene()
         self._has_begun = False
         self._refused = False
@@ -110,9 +139,7 @@ class Recorder:
         age: float | None,
         octoprint_version: str,
         *,
-        token: str | None = None,
-        look: Callable[[], Scene] = Scene,
-        vitals: Callable[[], Vitals] = dict,
+        watch: Watcher = NOBODY,
         **more: Any,
     ) -> None:
         """Begin the record of this run.
@@ -120,17 +147,14 @@ class Recorder:
         Args:
             age: For how many seconds OctoPrint has been running, ``None`` if unknown.
             octoprint_version: Of the OctoPrint that runs.
-            token: The name of the folder where this run's last words go.
-            look: Looks for what shows why the last run ended; called on the recorder's thread.
-            vitals: The vital signs, asked at each heartbeat.
+            watch: Watches this run; called on the recorder's thread.
             more: What else :class:`Beginning` takes.
         """
         at = self.now()
         started = at.since_boot - (age or 0.0)
-        run = NewRun(kernel_boot_id(), started, octoprint_version, token)
+        run = NewRun(kernel_boot_id(), started, octoprint_version, watch.token)
         self._beginning = Beginning(run, at, **more)
-        self._look = look
-        self._vitals = vitals
+        self._watch = watch
         self._thread.start()
 
     def connected(self, port: str | None) -> None:
@@ -146,8 +170,8 @@ class Recorder:
         name = file and file.encode("utf-8", "replace").decode("utf-8")
         self._record(lambda history: history.printing(name))
 
-    def undervoltage(self, times: int = 1) -> None:
-        since_boot = self._since_boot()
+    def undervoltage(self, times: int = 1, seconds_ago: float = 0.0) -> None:
+        since_boot = self._since_boot() - seconds_ago
         self._record(lambda history: history.undervoltage(since_boot, times))
 
     def beat(self) -> None:
@@ -158,13 +182,15 @@ class Recorder:
         """Call ``action`` on the recorder's thread, once the run has begun or cannot begin."""
         self._inbox.put(action)
 
-    def stop(self, host: str = "unknown") -> None:
+    def stop(self, host_goes_down: Callable[[], str] = lambda: "unknown") -> None:
         """Write the goodbye; nothing is recorded any more.
 
         Args:
-            host: What the host is about to do, as :class:`Facts` have it.
+            host_goes_down: Tells what the host is about to do, as :class:`Facts` have it. That
+                may take a while.
         """
         since_boot = self._since_boot()
+        host = host_goes_down()
         self._record(lambda history: history.goodbye(since_boot, host))
         self._inbox.put(self._end)
         if self._thread.is_alive():  # OctoPrint may shut down before it has started up
@@ -247,8 +273,7 @@ class Recorder:
             self._logger.exception("No more history is recorded")
 
     def _write_until_the_end(self) -> None:
-        # Before anyone may wait for the lock: a witness may still be writing.
-        self._scene = self._look()
+        self._look_around()
         self._write()
         while not self._ended:
             with contextlib.suppress(queue.Empty):
@@ -259,6 +284,13 @@ class Recorder:
             self._write()
         with self._lock:
             self._close()
+
+    def _look_around(self) -> None:
+        # Before anyone may wait for the lock: a witness may still be writing.
+        try:
+            self._scene = self._watch.look()
+        except Exception:  # whatever a dying process has left behind must not cost the history
+            self._logger.exception("Nothing shows why the last run ended")
 
     def _write(self) -> None:
         if self._refused:
@@ -300,6 +332,7 @@ class Recorder:
             self._history = History(self._path)
         history = self._history
         at = self.now()
+        last = None if self._has_begun else history.last_run()
         with history.transaction():
             changed = not self._has_begun or bool(self._waiting)
             if not self._has_begun:
@@ -308,10 +341,12 @@ class Recorder:
             for entry in self._waiting:
                 entry(history)
             if not self._ended:
-                history.beat(at.since_boot, self._vitals())
+                history.beat(at.since_boot, self._watch.vitals())
             if at.since_boot >= self._prune_at:
                 self._prune(history, at)
-        self._has_begun = True
+        if not self._has_begun:
+            self._has_begun = True
+            self._watch.forget_all_but(last.token if last else None)
         self._waiting.clear()
         return changed
 

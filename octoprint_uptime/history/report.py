@@ -210,7 +210,7 @@ class Timeline:
         if end == "running":
             return None
         # A witness of OctoPrint's end did not see the host's.
-        return run.ended is not None or (run.died is not None and end != "unknown")
+        return run.ended is not None or (run.died is not None and end not in UNSEEN_ENDS)
 
     def _why(self, subject: str, run: Run, end: str) -> Why | None:
         return None if end == "running" else Why(subject, end, run.facts, run.vitals)

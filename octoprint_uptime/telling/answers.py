@@ -36,7 +36,11 @@ _FIELDS = [(clock, f"{prefix}seconds", _text_fields(prefix)) for clock, prefix i
 
 
 def uptime_answer(
-    uptimes: Uptimes, settings: Mapping[str, Any], unacknowledged_end: dict[str, Any] | None
+    uptimes: Uptimes,
+    settings: Mapping[str, Any],
+    unacknowledged_end: dict[str, Any] | None,
+    *,
+    with_logs: bool,
 ) -> dict[str, Any]:
     """The body of ``GET /api/plugin/octoprint_uptime``.
 
@@ -44,6 +48,7 @@ def uptime_answer(
         uptimes: What the reader knows.
         settings: Valid settings.
         unacknowledged_end: What :meth:`Timeline.unacknowledged` tells.
+        with_logs: As in :meth:`Words.why`.
 
     Returns:
         The fields that ``docs/api.md`` lists, ready for JSON, but for ``error``: that
@@ -63,7 +68,7 @@ def uptime_answer(
     answer["poll_interval_seconds"] = settings["poll_interval_seconds"]
     answer["unacknowledged_end"] = None
     if unacknowledged_end and settings["notify_unplanned"]:
-        why = json.loads(_why_json(unacknowledged_end["why"], str(get_locale())))
+        why = json.loads(_why_json(unacknowledged_end["why"], str(get_locale()), with_logs))
         answer["unacknowledged_end"] = {**unacknowledged_end, "why": why}
     answer["uptime_available"] = uptimes.host is not None
     return answer
@@ -106,20 +111,24 @@ def refusal(error: str) -> dict[str, Any]:
     return {"error": error, "uptime_available": False}
 
 
-def history_json(answer: dict[str, Any]) -> str:
+def history_json(answer: dict[str, Any], *, with_logs: bool) -> str:
     """The body of ``GET /plugin/octoprint_uptime/history`` from ``report.history_answer``.
 
     In pieces: encoding is one call into C, and while that lasts no other thread of
     OctoPrint goes on, the printer's included.
+
+    Args:
+        answer: ``report.history_answer``'s.
+        with_logs: As in :meth:`Words.why`.
     """
-    language = str(get_locale())
+    asker = (str(get_locale()), with_logs)
 
     def encoded(value: Any) -> str:
         if not isinstance(value, list):
             return _ENCODE(value)
         starts = range(0, len(value), ENTRIES_AT_ONCE)
         pieces = (value[start : start + ENTRIES_AT_ONCE] for start in starts)
-        return f"[{','.join(_encoded_entries(piece, language) for piece in pieces)}]"
+        return f"[{','.join(_encoded_entries(piece, *asker) for piece in pieces)}]"
 
     fields = ",".join(f"{_ENCODE(name)}:{encoded(value)}" for name, value in answer.items())
     return f"{{{fields}}}"
@@ -129,24 +138,27 @@ _ENCODE = json.JSONEncoder(separators=(",", ":")).encode
 _NO_WHY = '"why":null'
 
 
-def _encoded_entries(entries: list[dict[str, Any]], language: str) -> str:
+def _encoded_entries(entries: list[dict[str, Any]], language: str, with_logs: bool) -> str:
     if "why" not in entries[0]:
         return _ENCODE(entries)[1:-1]
     text = _ENCODE([{**entry, "why": None} for entry in entries])[1:-1]
     # Nothing else looks like this: in a text the quotes would be escaped.
     first, *others = text.split(_NO_WHY)
-    whys = (_why_json(entry["why"], language) if entry["why"] else "null" for entry in entries)
+    whys = (
+        _why_json(entry["why"], language, with_logs) if entry["why"] else "null"
+        for entry in entries
+    )
     return first + "".join(f'"why":{why}{other}' for why, other in zip(whys, others))
 
 
 @functools.lru_cache(maxsize=4096)
-def _why_json(why: Why, language: str) -> str:
+def _why_json(why: Why, language: str, with_logs: bool) -> str:
     """The field ``why`` in that language, which is the asker's.
 
     Kept, because what is known of an end changes no more, and a verdict takes longer than all
     else in an entry.
     """
-    told = _ENCODE(_words(language).why(why.subject, why.end, why.verdict))
+    told = _ENCODE(_words(language).why(why.subject, why.end, why.verdict, with_logs=with_logs))
     return f'{told[:-1]},"vitals":{why.vitals or "[]"}}}'
 
 
@@ -176,12 +188,13 @@ def history_csv(answer: dict[str, Any]) -> str:
     writer = csv.writer(text)
     writer.writerow(CSV_COLUMNS)
     for run in answer["octoprint"]:
+        verdict = run["why"].verdict if run["why"] else None
         cells = {
             **run,
             "started_at_utc": _utc(run["started_at"]),
             "ended_at_utc": _utc(run["ended_at"]),
-            "reason": run["why"].verdict.reason if run["why"] else "",
-            "grade": run["why"].verdict.grade if run["why"] else "",
+            "reason": verdict.reason if verdict else "",
+            "grade": verdict.grade if verdict else "",
         }
         writer.writerow([_defused(cells[column]) for column in CSV_COLUMNS])
     return text.getvalue()

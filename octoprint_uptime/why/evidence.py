@@ -11,26 +11,28 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .goodbye import going_down
-from .loop import ANSWERED_AGAIN
+from .loop import ANSWERED_AGAIN, HANGS
 from .vitals import Vitals
 from .witness import Report, read_report
 
 MINUTES_KEPT = (0, 1, 5, 15, 60)
 """How long before the end the vital signs are kept of."""
 
-_RUNS_KEPT = 3
 _LOG_TAIL_BYTES = 1_000_000
 _FEWEST_NULS = 16
 _START = b" - octoprint.startup - INFO - Starting OctoPrint"
 _BANNER_BYTES = 1000
 _FRAME = re.compile(r'^  File "(.*)", line \d+ in ')
 _KEPT_LINES = 8
+_HOUR_SECONDS = 3600.0
+_SILENCE_SECONDS = 60.0
+_MOST_THREADS_MARK = "\n..."
 _TELLING_LINE = re.compile(
     r"oom|out of memory|segfault|traps:|killed|exited|watchdog|under-?voltage|voltage|throttl"
     r"|temperature|I/O error|EXT4-fs|read-only|read only|no space|mmc",
@@ -49,13 +51,15 @@ class Facts:
 
     Attributes:
         last_vitals: The vital signs of the last heartbeat.
-        memory_before: OctoPrint's own memory in bytes, an hour before the end if it ran as long.
+        memory_before: OctoPrint's own memory in bytes, an hour before, if it ran as long.
         undervoltage_count: How often undervoltage was seen in the run.
         undervoltage_seconds_before: How long before the end it was seen last.
         goodbye: What OctoPrint knew of the host when it ended in order: ``reboot``,
             ``power_off``, ``no``, or ``unknown``.
         witnessed: Whether a witness saw the end.
         pid: Of the process that ended.
+        comm: The kernel's short name of that process.
+        told_by: Who has told how it ended, ``systemd`` or ``kernel``.
         exit_status: What it exited with, as systemd or the kernel had it.
         signal: The number of the signal that ended it.
         result: systemd's ``Result``.
@@ -64,8 +68,9 @@ class Facts:
         filesystem_errors: How many errors of the file system it counted since.
         lines: The telling lines of the journal.
         fault: ``signal``, and where the stack shows it ``library`` and ``plugin``.
-        hung: Whether the server loop had not answered for long; its ``plugin``, if any.
-        exception: ``thread``, ``type``, ``message``, ``errno``, ``plugin`` and
+        hung: Where the server loop was that did not answer: ``plugin`` and ``library``, if known.
+        silent_seconds: For how long before the end there was no heartbeat, if that is too long.
+        exception: ``thread``, ``is_main``, ``type``, ``message``, ``errno``, ``plugin`` and
             ``seconds_before``.
         nuls: Whether OctoPrint's log ends in a run of NULs.
         disk: Vital signs of the disk after the start.
@@ -81,6 +86,8 @@ class Facts:
     goodbye: str | None = None
     witnessed: bool = False
     pid: int | None = None
+    comm: str | None = None
+    told_by: str | None = None
     exit_status: int | None = None
     signal: int | None = None
     result: str | None = None
@@ -90,6 +97,7 @@ class Facts:
     lines: list[str] = field(default_factory=list)
     fault: dict[str, str] | None = None
     hung: dict[str, str] | None = None
+    silent_seconds: float = 0.0
     exception: dict[str, Any] | None = None
     nuls: bool = False
     disk: dict[str, float] = field(default_factory=dict)
@@ -168,14 +176,14 @@ class Scene:
         vitals: The vital signs now.
         nuls: Whether OctoPrint's log before the start ends in NULs.
         registers: The board's reset registers, by name.
-        panicked_at: The Unix time at which the kernel recorded its own end last.
+        panics: The names of the kernel's records of its own ends.
     """
 
     words: Mapping[str | None, LastWords] = field(default_factory=dict)
     vitals: Vitals = field(default_factory=dict)
     nuls: bool = False
     registers: Mapping[str, int] = field(default_factory=dict)
-    panicked_at: float = 0.0
+    panics: frozenset[str] = frozenset()
 
     def died(self, last: LastRun) -> float | None:
         """When a witness saw that run end, in seconds since its boot."""
@@ -199,11 +207,11 @@ def look(folder: Path, log: Path, vitals: Vitals, root: Path = Path("/")) -> Sce
     with contextlib.suppress(OSError):
         nuls = _ends_in_nuls(log)
     return Scene(
-        words={run.name: _last_words(run) for run in folder.iterdir()} if folder.exists() else {},
+        words={run.name: _last_words(run) for run in folder.iterdir()} if folder.is_dir() else {},
         vitals=vitals,
         nuls=nuls,
         registers=_registers(root),
-        panicked_at=_panicked_at(root),
+        panics=_panics(root),
     )
 
 
@@ -212,7 +220,7 @@ def _last_words(folder: Path) -> LastWords:
     for name in ("fault", "hang"):
         with contextlib.suppress(OSError):
             words[name] = (folder / name).read_text(errors="replace")
-    # One that was cut off while it was written lacks fields.
+    # What was cut off while it was written makes no sense, or lacks fields.
     with contextlib.suppress(OSError, ValueError):
         words["exception"] = json.loads((folder / "exception").read_text() or "null")
     with contextlib.suppress(OSError, LookupError, ValueError):
@@ -228,19 +236,21 @@ def _registers(root: Path) -> dict[str, int]:
     return found
 
 
-def _panicked_at(root: Path) -> float:
+def _panics(root: Path) -> frozenset[str]:
     with contextlib.suppress(OSError):
-        records = (file for folder in _PANICS for file in (root / folder).glob("**/dmesg-*"))
-        return max((file.stat().st_mtime for file in records), default=0.0)
-    return 0.0
+        records = [file for folder in _PANICS for file in (root / folder).glob("**/dmesg-*")]
+        # The kernel uses a name again once the record before has been removed.
+        return frozenset(f"{file.name} {file.stat().st_mtime:.0f}" for file in records)
+    return frozenset()
 
 
-def forget_old_runs(folder: Path) -> None:
-    """Remove the last words of all but the last few runs."""
+def forget_other_runs(folder: Path, tokens: Iterable[str | None]) -> None:
+    """Remove the last words of all runs but those with these tokens."""
+    kept = set(tokens)
     with contextlib.suppress(OSError):
-        newest_first = sorted(folder.iterdir(), key=lambda run: run.stat().st_mtime, reverse=True)
-        for run in newest_first[_RUNS_KEPT:]:
-            shutil.rmtree(run, ignore_errors=True)
+        for run in folder.iterdir():
+            if run.name not in kept:
+                shutil.rmtree(run, ignore_errors=True)
 
 
 def _ends_in_nuls(log: Path) -> bool:
@@ -259,14 +269,14 @@ class Start:
 
     Attributes:
         same_boot: Whether the host has been up ever since.
-        seen_at: The Unix time at which the run that ended was seen last.
+        panicked: As in :class:`Facts`.
         usual_registers: What each reset register reads after orderly reboots of this board.
         changed: As in :class:`Facts`.
         plugins: The names of plugins, by their folders.
     """
 
     same_boot: bool
-    seen_at: float
+    panicked: bool
     usual_registers: Mapping[str, set[int]]
     changed: list[dict[str, str | None]]
     plugins: Mapping[str, str]
@@ -278,39 +288,64 @@ def facts_about(last: LastRun, scene: Scene, start: Start) -> Facts:
     died = scene.died(last)
     end = last.seen if died is None else died
     undervoltage_before = None if last.undervoltage_at is None else end - last.undervoltage_at
+    counted = scene.vitals if start.same_boot else {}
+    if words.report and words.report.oom_kills is not None:
+        counted = {**counted, "oom_kills": words.report.oom_kills}
     common: dict[str, Any] = {
         "undervoltage_count": last.undervoltage_count,
         "undervoltage_seconds_before": undervoltage_before and round(undervoltage_before, 1),
         "exception": _about_exception(words.exception, end, start.plugins),
+        "oom_kills": _growth("oom_kills", last.beats, counted),
         "changed": start.changed,
     }
     if last.said_goodbye:
         return Facts(goodbye=last.goodbye or "unknown", **common)
-    counted = scene.vitals if start.same_boot else {}
-    if words.report and words.report.oom_kills is not None:
-        counted = {**counted, "oom_kills": words.report.oom_kills}
-    oldest = next((beat.vitals for beat in last.beats if beat.vitals), {})
     return Facts(
         last_vitals=next((beat.vitals for beat in reversed(last.beats) if beat.vitals), {}),
-        memory_before=oldest.get("process_memory_bytes"),
-        oom_kills=_growth("oom_kills", last.beats, counted),
+        memory_before=_memory_before(end, last.beats),
         # Counted in the file system itself, so that a boot makes no difference.
         filesystem_errors=_growth("filesystem_errors", last.beats, scene.vitals),
         fault=_about_fault(words.fault, start.plugins),
         hung=_about_hang(words.hang, start.plugins),
+        silent_seconds=0.0 if died is None else _silence(died, last.beats),
         nuls=scene.nuls and not start.same_boot,
         disk={name: scene.vitals[name] for name in _DISK_SIGNS if name in scene.vitals},
-        registers={}
-        if start.same_boot
-        else {
-            name: value
-            for name, value in scene.registers.items()
-            if start.usual_registers.get(name) and value not in start.usual_registers[name]
-        },
-        panicked=not start.same_boot and scene.panicked_at > start.seen_at,
+        registers={} if start.same_boot else _unusual(scene.registers, start.usual_registers),
+        panicked=start.panicked and not start.same_boot,
         **_about_report(words.report),
         **common,
     )
+
+
+def _unusual(
+    registers: Mapping[str, int], usual_registers: Mapping[str, set[int]]
+) -> dict[str, int]:
+    return {
+        name: value
+        for name, value in registers.items()
+        if usual_registers.get(name) and value not in usual_registers[name]
+    }
+
+
+def _memory_before(end: float, beats: Sequence[Beat]) -> float | None:
+    """OctoPrint's own memory, about an hour before the end."""
+    return next(
+        (
+            beat.vitals["process_memory_bytes"]
+            for beat in beats
+            if end - beat.at <= _HOUR_SECONDS * 1.1 and "process_memory_bytes" in beat.vitals
+        ),
+        None,
+    )
+
+
+def _silence(died: float, beats: Sequence[Beat]) -> float:
+    """For how long there was no heartbeat, where that is longer than it should be."""
+    if len(beats) < 2:  # noqa: PLR2004 - there is no interval before
+        return 0.0
+    interval = beats[-1].at - beats[-2].at
+    silence = died - beats[-1].at
+    return round(silence, 1) if silence > 2 * interval + _SILENCE_SECONDS else 0.0
 
 
 _DISK_SIGNS = ("disk_free_bytes", "disk_read_only")
@@ -324,17 +359,21 @@ def _about_report(report: Report | None) -> dict[str, Any]:
     about = {
         "witnessed": True,
         "pid": report.pid,
-        "result": report.result,
+        "comm": report.comm,
         "host_job": going_down(report.jobs),
         "lines": _telling(report.service_lines) + _telling(report.kernel_lines),
     }
-    if report.code:
-        how = "exit_status" if report.code == _EXITED else "signal"
-        return {**about, how: report.exit_status}
+    # A service may be more than OctoPrint: a script that starts it, say.
+    if report.main_pid == report.pid:
+        about["result"] = report.result
+        if report.code:
+            how = "exit_status" if report.code == _EXITED else "signal"
+            return {**about, "told_by": "systemd", how: report.exit_status}
     if report.status is None:
         return about
     signal = report.status & 0x7F
-    return {**about, **({"signal": signal} if signal else {"exit_status": report.status >> 8})}
+    how = "signal" if signal else "exit_status"
+    return {**about, "told_by": "kernel", how: signal or report.status >> 8}
 
 
 def _telling(lines: list[str]) -> list[str]:
@@ -381,12 +420,12 @@ def _about_fault(dump: str, plugins: Mapping[str, str]) -> dict[str, str] | None
 
 def _about_hang(dump: str, plugins: Mapping[str, str]) -> dict[str, str] | None:
     """Only of a hang that did not end: the loop says so when it answers again."""
-    _, timeout, last = dump.rpartition("Timeout (")
-    if not timeout or ANSWERED_AGAIN in last:
+    _, hangs, last = dump.rpartition(HANGS)
+    if not hangs or ANSWERED_AGAIN in last:
         return None
-    # The loop runs in the main thread, which comes last.
+    # The loop runs in the main thread, which comes last, unless there are too many.
     *_, main_thread = last.split("\nThread 0x")
-    return _culprits(_files(main_thread), plugins) or {"library": ""}
+    return {} if _MOST_THREADS_MARK in main_thread else _culprits(_files(main_thread), plugins)
 
 
 def _current_thread(dump: str) -> list[str]:
@@ -409,7 +448,7 @@ def _culprits(innermost_first: list[str], plugins: Mapping[str, str]) -> dict[st
 
 def _library(file: str) -> str:
     """The package or module that a file belongs to."""
-    parts = Path(file).parts
+    parts = Path(file).parts or ("?",)
     for folder in ("site-packages", "dist-packages", "plugins", "lib-dynload"):
         if folder in parts[:-1]:
             return parts[len(parts) - parts[::-1].index(folder)].removesuffix(".py")
@@ -433,7 +472,8 @@ def _about_exception(
 ) -> dict[str, Any] | None:
     if not words:
         return None
-    about = {name: words.get(name) for name in ("thread", "type", "message", "errno")}
+    names = ("thread", "is_main", "type", "message", "errno")
+    about = {name: words.get(name) for name in names}
     about["seconds_before"] = round(end - words["at"], 1)
     plugin = _plugin(words["files"][::-1], plugins)
     return {**about, "plugin": plugin} if plugin else about

@@ -14,13 +14,14 @@ TRIES = 3
 TARGETS = {
     "reboot.target": "reboot",
     "kexec.target": "reboot",
+    "soft-reboot.target": "reboot",
     "poweroff.target": "power_off",
     "halt.target": "power_off",
 }
 LIST_JOBS = ("systemctl", "list-jobs", "--no-legend", "--plain")
 # SD_MESSAGE_SHUTDOWN of logind, which calls what is coming by another name.
-LIST_ANNOUNCED = (
-    *("journalctl", "-b", "-q", "-o", "cat", "--output-fields=SHUTDOWN", "--no-pager"),
+LAST_ANNOUNCED = (
+    *("journalctl", "-b", "-q", "-o", "cat", "--output-fields=SHUTDOWN", "--no-pager", "-n", "1"),
     *("_UID=0", "MESSAGE_ID=98268866d1d54a499c4e98921d93bc40"),
 )
 ANNOUNCED = {"reboot": "reboot", "kexec": "reboot", "power-off": "power_off", "halt": "power_off"}
@@ -34,11 +35,12 @@ def host_goes_down() -> str:
     if not SYSTEMD.is_dir():
         return "unknown"
     for _ in range(TRIES):
-        with contextlib.suppress(OSError, subprocess.SubprocessError):
-            return going_down(line.split()[1] for line in told(LIST_JOBS) if " start " in line)
+        with contextlib.suppress(OSError, ValueError, subprocess.SubprocessError):
+            started = [line.split() for line in told(LIST_JOBS) if " start " in line]
+            return going_down(unit for _, unit, *_ in started)
         # D-Bus goes down with the host, and not always after OctoPrint. The journal stays.
-        with contextlib.suppress(OSError, subprocess.SubprocessError):
-            for name in told(LIST_ANNOUNCED):
+        with contextlib.suppress(OSError, ValueError, subprocess.SubprocessError):
+            for name in told(LAST_ANNOUNCED):
                 return ANNOUNCED.get(name, "unknown")
     return "unknown"
 
@@ -48,6 +50,7 @@ def told(command: tuple[str, ...]) -> list[str]:
 
     Raises:
         OSError: It is not there.
+        ValueError: What it prints is no text.
         subprocess.SubprocessError: It fails, or takes too long.
     """
     return subprocess.run(

@@ -15,7 +15,7 @@ import time
 import traceback
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Callable
+from typing import IO, Any, Callable
 
 EXCEPTION_SECONDS = 60.0
 """A thread that fails again and again writes no more often than this."""
@@ -33,7 +33,10 @@ class LastWords:
     def __init__(self, folder: Path, since_boot: Callable[[], float]) -> None:
         self._folder = folder
         self._since_boot = since_boot
+        self._pid = os.getpid()
         self._noted_at = -EXCEPTION_SECONDS
+        self._exception: IO[str] | None = None
+        self._fault: IO[str] | None = None
 
     def arm(self) -> None:
         """From now on, catch them.
@@ -55,39 +58,52 @@ class LastWords:
             os.register_at_fork(after_in_child=faulthandler.disable)
 
     def _chain_excepthooks(self) -> None:
-        in_threads, in_main = threading.excepthook, sys.excepthook
+        in_threads, outside = threading.excepthook, sys.excepthook
 
         def in_thread(args: Any) -> None:
             if args.exc_type is not SystemExit:
-                name = args.thread.name if args.thread else "?"
-                self._note(name, args.exc_value, args.exc_traceback)
+                self._note(args.exc_value, args.exc_traceback)
             in_threads(args)
 
-        def in_main_thread(
+        def elsewhere(
             type_: type[BaseException], value: BaseException, trace: TracebackType | None
         ) -> None:
             if issubclass(type_, Exception):
-                self._note("MainThread", value, trace)
-            in_main(type_, value, trace)
+                self._note(value, trace)
+            outside(type_, value, trace)
 
         threading.excepthook = in_thread
-        sys.excepthook = in_main_thread
+        sys.excepthook = elsewhere
 
-    def _note(self, thread: str, error: BaseException | None, trace: TracebackType | None) -> None:
-        now = time.monotonic()
-        if thread != "MainThread" and now - self._noted_at < EXCEPTION_SECONDS:
-            return
-        self._noted_at = now
-        words = {
-            "at": self._since_boot(),
-            "thread": thread,
-            "type": type(error).__name__,
-            "message": str(error)[:200],
-            "errno": error.errno if isinstance(error, OSError) else None,
-            "files": [frame.filename for frame in traceback.extract_tb(trace)][-MOST_FRAMES:],
-        }
-        with contextlib.suppress(OSError):  # what the thread died of may be the disk
-            self._exception.seek(0)
-            self._exception.truncate()
-            self._exception.write(json.dumps(words))
-            self._exception.flush()
+    def _note(self, error: BaseException | None, trace: TracebackType | None) -> None:
+        # Whatever an exception is made of, whoever listened before has to hear of it.
+        with contextlib.suppress(Exception):
+            thread = threading.current_thread()
+            is_main = thread is threading.main_thread()
+            now = time.monotonic()
+            if os.getpid() != self._pid:
+                return
+            if not is_main and now - self._noted_at < EXCEPTION_SECONDS:
+                return
+            self._noted_at = now
+            self._write(
+                {
+                    "at": self._since_boot(),
+                    "thread": thread.name,
+                    "is_main": is_main,
+                    "type": type(error).__name__,
+                    "message": str(error)[:200],
+                    "errno": error.errno if isinstance(error, OSError) else None,
+                    "files": [frame.f_code.co_filename for frame, _ in traceback.walk_tb(trace)][
+                        -MOST_FRAMES:
+                    ],
+                }
+            )
+
+    def _write(self, words: dict[str, Any]) -> None:
+        assert self._exception is not None
+        text = json.dumps(words)
+        self._exception.seek(0)
+        self._exception.truncate()
+        self._exception.write(text)
+        self._exception.flush()

@@ -1,38 +1,48 @@
 """Watches OctoPrint's server loop: how late it is, and where it hangs.
 
-The loop itself says every few seconds that it is alive, by putting off a dump of all stacks.
-The timer of that dump is faulthandler's, in C: it fires even while a plugin holds the lock
-without which no Python code runs. So there is no thread of ours that looks.
+The loop ticks every few seconds; a thread looks whether it has. The thread writes the stacks
+itself. faulthandler's own timer could do that even while native code holds the interpreter's
+lock, but it reads the stacks of threads that run meanwhile, which has crashed processes.
 """
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import logging
+import os
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 TICK_SECONDS = 5.0
 HANG_SECONDS = 30.0
+HANGS = "The server loop does not answer."
 ANSWERED_AGAIN = "The server loop answered again."
 MOST_DUMPED_BYTES = 200_000
 
 
 class LoopWatch:
-    """Is told by the loop that it is alive. All but :meth:`late_seconds` is for its thread.
+    """Looks after the server loop, on a thread of its own.
 
     Args:
-        file: Where the stacks go when the loop hangs.
+        path: The file where the stacks go when the loop hangs.
         logger: Where it is told that the loop hung and answers again.
     """
 
-    def __init__(self, file: Path, logger: logging.Logger) -> None:
-        self._path = file
+    def __init__(self, path: Path, logger: logging.Logger) -> None:
+        self._path = path
         self._logger = logger
+        self._file = -1
         self._loop: Any = None
-        self._due = 0.0
+        self._due: float | None = None
         self._latest = 0.0
+        self._hung_since: float | None = None
+        self._ended = threading.Event()
+        self._thread = threading.Thread(
+            target=self._watch, name="octoprint_uptime.loop", daemon=True
+        )
 
     def start(self, loop: Any) -> None:
         """Watch this loop of tornado's from its next turn on.
@@ -40,48 +50,52 @@ class LoopWatch:
         Raises:
             OSError: The file cannot be made.
         """
-        self._file = self._path.open("a", encoding="utf-8")
-        self._dumped = self._file.tell()
+        self._file = os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
         self._loop = loop
-        loop.add_callback(self._begin)
+        loop.add_callback(self._tick)
+        self._thread.start()
 
     def late_seconds(self) -> float | None:
         """How late the loop was at worst since this was asked last, or is by now."""
-        if not self._due:
+        if self._due is None:
             return None
-        worst = max(self._latest, time.monotonic() - self._due, 0.0)
-        self._latest = 0.0
+        worst, self._latest = max(self._latest, self._late()), 0.0
         return worst
 
     def stop(self) -> None:
-        """Take the dump back, before the loop is gone for good."""
-        if self._due:
-            faulthandler.cancel_dump_traceback_later()
-
-    def _begin(self) -> None:
-        self._due = time.monotonic()
-        self._tick()
+        """The loop ends in order."""
+        self._ended.set()
 
     def _tick(self) -> None:
-        now = time.monotonic()
-        self._latest = max(self._latest, now - self._due)
-        faulthandler.dump_traceback_later(HANG_SECONDS, file=self._file)
-        if self._path_size() > self._dumped:
-            self._close_dump(now - self._due)
-        self._due = now + TICK_SECONDS
+        self._latest = max(self._latest, self._late())
+        self._due = time.monotonic() + TICK_SECONDS
         self._loop.call_later(TICK_SECONDS, self._tick)
 
-    def _close_dump(self, late: float) -> None:
-        self._logger.warning(
-            "OctoPrint's server did not answer for %d s; what every thread did is in %s",
-            late + TICK_SECONDS,
-            self._path,
-        )
-        if self._path_size() > MOST_DUMPED_BYTES:
-            self._file.truncate(0)
-        self._file.write(f"{ANSWERED_AGAIN}\n\n")
-        self._file.flush()
-        self._dumped = self._path_size()
+    def _late(self) -> float:
+        return 0.0 if self._due is None else max(0.0, time.monotonic() - self._due)
 
-    def _path_size(self) -> int:
-        return self._file.seek(0, 2)
+    def _watch(self) -> None:
+        while not self._ended.wait(TICK_SECONDS):
+            with contextlib.suppress(OSError):  # a full disk costs the stacks alone
+                self._look()
+
+    def _look(self) -> None:
+        hangs = self._late() >= HANG_SECONDS - TICK_SECONDS
+        if hangs and self._hung_since is None:
+            self._hung_since = time.monotonic() - self._late()
+            self._write(HANGS)
+            faulthandler.dump_traceback(self._file)
+        elif self._hung_since is not None and not hangs:
+            seconds = time.monotonic() - self._hung_since
+            self._hung_since = None
+            self._logger.warning(
+                "OctoPrint's server did not answer for %d s; what every thread did is in %s",
+                seconds,
+                self._path,
+            )
+            if os.fstat(self._file).st_size > MOST_DUMPED_BYTES:
+                os.ftruncate(self._file, 0)
+            self._write(ANSWERED_AGAIN)
+
+    def _write(self, line: str) -> None:
+        os.write(self._file, f"{line}\n\n".encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import threading
@@ -17,8 +18,9 @@ LOOK_SECONDS = 60.0
 def undervoltage_alarm(root: Path = Path("/")) -> Path | None:
     """The kernel's alarm file, which the newer Raspberry Pis have."""
     for name in sorted((root / "sys/class/hwmon").glob("*/name")):
-        if name.read_text().strip() == "rpi_volt":
-            return name.with_name("in0_lcrit_alarm")
+        with contextlib.suppress(OSError, ValueError):
+            if name.read_text().strip() == "rpi_volt":
+                return name.with_name("in0_lcrit_alarm")
     return None
 
 
@@ -27,12 +29,16 @@ class AlarmWatch:
 
     Args:
         alarm: The kernel's file.
-        on_sags: Told how many sags there were, at most once in ``look_seconds``.
+        on_sags: Told how many sags there were, and how many seconds ago the last one was, at
+            most once in ``look_seconds``.
         look_seconds: How long to wait for the kernel's sign before looking all the same.
+
+    Raises:
+        OSError: The file cannot be opened.
     """
 
     def __init__(
-        self, alarm: Path, on_sags: Callable[[int], None], look_seconds: float = LOOK_SECONDS
+        self, alarm: Path, on_sags: Callable[[int, float], None], look_seconds: float = LOOK_SECONDS
     ) -> None:
         self._on_sags = on_sags
         self._look_seconds = look_seconds
@@ -41,6 +47,7 @@ class AlarmWatch:
         self._poll.register(self._file, select.POLLPRI | select.POLLERR)
         self._was_up = False
         self._sags = 0
+        self._sagged_at = 0.0
         self._told_at = -look_seconds
         self._thread = threading.Thread(
             target=self._watch, name="octoprint_uptime.undervoltage", daemon=True
@@ -50,19 +57,21 @@ class AlarmWatch:
         self._thread.start()
 
     def _watch(self) -> None:
-        while True:
-            self.look()
-            # An alarm that stays up would wake nobody again; one that is told late is no harm.
-            self._poll.poll(self._look_seconds * 1000)
+        with contextlib.suppress(OSError):  # a sensor may be unloaded
+            while True:
+                self.look()
+                self._poll.poll(self._look_seconds * 1000)
 
     def look(self) -> None:
         """Count a sag that has begun since this looked last, and tell of them if it is time."""
         is_up = os.pread(self._file, 8, 0).strip() == b"1"
-        self._sags += is_up and not self._was_up
-        self._was_up = is_up
         now = time.monotonic()
+        if is_up and not self._was_up:
+            self._sags += 1
+            self._sagged_at = now
+        self._was_up = is_up
         if self._sags and now - self._told_at >= self._look_seconds:
-            self._on_sags(self._sags)
+            self._on_sags(self._sags, now - self._sagged_at)
             self._sags = 0
             self._told_at = now
 

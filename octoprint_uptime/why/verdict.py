@@ -8,8 +8,8 @@ absence of another, so knowing less never makes a verdict surer.
 
 from __future__ import annotations
 
+import math
 import re
-import signal
 from collections.abc import Iterator
 from typing import Any, Callable, NamedTuple
 
@@ -28,12 +28,14 @@ SAG_SECONDS = 300.0
 EXCEPTION_SECONDS = 120.0
 ENOSPC = 28
 EROFS = 30
-SIGKILL = 9  # Windows has no name for it
-CRASH_SIGNALS = {
-    number
-    for name in ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL")
-    if (number := getattr(signal, name, None))
+# Linux's, which has witnesses; a history may be looked at on another system.
+SIGNALS = {
+    **{1: "SIGHUP", 2: "SIGINT", 3: "SIGQUIT", 4: "SIGILL", 6: "SIGABRT", 7: "SIGBUS"},
+    **{8: "SIGFPE", 9: "SIGKILL", 11: "SIGSEGV", 13: "SIGPIPE", 14: "SIGALRM", 15: "SIGTERM"},
+    **{24: "SIGXCPU", 25: "SIGXFSZ", 31: "SIGSYS"},
 }
+SIGKILL = 9
+CRASH_SIGNALS = {4, 6, 7, 8, 11}
 OVERHEAT_BIT, UNDERVOLTAGE_BIT, WATCHDOG_BIT = 4, 2, 16
 """Of the register ``power_reset``."""
 POWER_ON_BIT = 0x1000
@@ -88,13 +90,30 @@ def _out_of_memory(facts: Facts) -> Signs:
     if facts.pid and any(re.search(killed, line) for line in facts.lines):
         yield Sign("kernel", "oom_line", {"pid": facts.pid}, is_proof=True)
     if facts.oom_kills:
-        was_killed = facts.signal == SIGKILL
-        yield Sign("kernel", "oom_count", {"count": facts.oom_kills}, is_proof=was_killed)
+        is_own = facts.signal == SIGKILL and not _another_was_killed(facts)
+        yield Sign("kernel", "oom_count", {"count": facts.oom_kills}, is_proof=is_own)
     available = facts.last_vitals.get("memory_available_bytes")
     if available is not None and available < LOW_MEMORY_BYTES:
         yield Sign("heartbeat", "memory_low", {"bytes": available})
-    if _excepted(facts, "MemoryError"):
+    if _recent(facts).get("type") == "MemoryError":
         yield Sign("process", "memory_error")
+
+
+def _another_was_killed(facts: Facts) -> bool:
+    """Whether the kernel's log names another process. A container has numbers of its own."""
+    killed = [found for line in facts.lines if (found := _KILLED.search(line))]
+    return bool(killed) and not any(
+        int(found[1]) == facts.pid or found[2] == facts.comm for found in killed
+    )
+
+
+_KILLED = re.compile(r"[Kk]illed process (\d+) \(([^)]*)\)")
+
+
+def _recent(facts: Facts) -> dict[str, Any]:
+    """The last exception, if it was shortly before the end."""
+    exception = facts.exception or {}
+    return exception if exception.get("seconds_before", math.inf) <= EXCEPTION_SECONDS else {}
 
 
 def _native_crash(facts: Facts) -> Signs:
@@ -105,18 +124,20 @@ def _native_crash(facts: Facts) -> Signs:
 
 
 def _hung(facts: Facts) -> Signs:
-    if facts.hung:
+    if facts.hung is not None:
         yield Sign("process", "hang", facts.hung, is_proof=True)
     if facts.result == "watchdog":
         yield Sign("systemd", "watchdog_result", is_proof=True)
     late = facts.last_vitals.get("loop_late_seconds", 0.0)
     if late >= LATE_SECONDS:
         yield Sign("heartbeat", "loop_late", {"seconds": late})
+    if facts.silent_seconds:
+        yield Sign("heartbeat", "silent", {"seconds": facts.silent_seconds})
 
 
 def _exited(facts: Facts) -> Signs:
     if facts.exit_status is not None:
-        yield Sign(_parent(facts), "exit", {"status": facts.exit_status}, is_proof=True)
+        yield Sign(facts.told_by or "kernel", "exit", {"status": facts.exit_status}, is_proof=True)
 
 
 def _killed(facts: Facts) -> Signs:
@@ -125,30 +146,18 @@ def _killed(facts: Facts) -> Signs:
 
 
 def _signal(number: int, facts: Facts) -> Sign:
-    name = _signal_name(number)
+    name = SIGNALS.get(number, "?")
     values = {"number": number, "name": name, "signal": name}
-    return Sign(_parent(facts), "signal", values, is_proof=True)
-
-
-def _parent(facts: Facts) -> str:
-    """Who has told how the process ended."""
-    return "systemd" if facts.result else "kernel"
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return "?"
+    return Sign(facts.told_by or "kernel", "signal", values, is_proof=True)
 
 
 def _main_exception(facts: Facts) -> Signs:
-    if facts.exception and facts.exception["thread"] == "MainThread":
-        yield Sign("process", "exception", facts.exception, is_proof=True)
+    if _recent(facts).get("is_main"):
+        yield Sign("process", "exception", _recent(facts), is_proof=True)
 
 
 def _disk_full(facts: Facts) -> Signs:
-    if facts.exception and facts.exception.get("errno") == ENOSPC:
+    if _recent(facts).get("errno") == ENOSPC:
         yield Sign("process", "no_space")
     if _free(facts.last_vitals) < FULL_DISK_BYTES:
         yield Sign("disk", "disk_was_full", {"bytes": _free(facts.last_vitals)})
@@ -161,7 +170,7 @@ def _free(vitals: dict[str, float]) -> float:
 
 
 def _disk_read_only(facts: Facts) -> Signs:
-    if facts.exception and facts.exception.get("errno") == EROFS:
+    if _recent(facts).get("errno") == EROFS:
         yield Sign("process", "read_only_error")
     if facts.last_vitals.get("disk_read_only"):
         yield Sign("disk", "disk_was_read_only")
@@ -197,7 +206,7 @@ def _overheated(facts: Facts) -> Signs:
 def _watchdog(facts: Facts) -> Signs:
     if _register(facts, "power_reset", WATCHDOG_BIT):
         yield _reset(facts, "power_reset")
-    if facts.hung:
+    if facts.hung is not None:
         yield Sign("process", "hang", facts.hung)
 
 
@@ -242,10 +251,6 @@ def _requested_alone(facts: Facts) -> Signs:
         yield Sign("goodbye", "goodbye", is_proof=facts.goodbye == "no")
 
 
-def _excepted(facts: Facts, type_: str) -> bool:
-    return bool(facts.exception and facts.exception["type"] == type_)
-
-
 _CRASH = (
     Rule("out_of_memory", _out_of_memory),
     Rule("native_crash", _native_crash),
@@ -268,10 +273,14 @@ _HOST_GOES_DOWN = (Rule("reboot", _reboot), Rule("power_off", _power_off))
 _RESTARTED = (
     Rule("exited", _main_exception),
     Rule("update", _update),
-    *_HOST_GOES_DOWN,
     Rule("requested", _requested),
 )
-_STOPPED = (*_RESTARTED[:-1], Rule("requested", _requested_alone))
+_STOPPED = (
+    Rule("exited", _main_exception),
+    Rule("update", _update),
+    *_HOST_GOES_DOWN,
+    Rule("requested", _requested_alone),
+)
 RULES: dict[str, dict[str, tuple[Rule, ...]]] = {
     "octoprint": {
         "restart": _RESTARTED,
@@ -332,8 +341,11 @@ def _context(facts: Facts, signs: tuple[Sign, ...]) -> tuple[Sign, ...]:
 
 
 def _known_besides(facts: Facts) -> Signs:
-    if facts.exception and facts.exception["seconds_before"] <= EXCEPTION_SECONDS:
-        yield Sign("process", "exception", facts.exception)
+    if _recent(facts):
+        yield Sign("process", "exception", _recent(facts))
+    if facts.oom_kills:
+        yield Sign("kernel", "oom_count", {"count": facts.oom_kills})
+    yield from (*_reboot(facts), *_power_off(facts))
     if facts.host_job in ("reboot", "power_off"):
         yield Sign("systemd", "host_was_going_down")
     if facts.changed:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from ..reader import monotonic_clock
-from .evidence import Scene, forget_old_runs, look
+from .evidence import Scene, forget_other_runs, look
 from .last_words import LastWords
 from .loop import LoopWatch
 from .undervoltage import AlarmWatch, undervoltage_alarm
@@ -26,7 +26,7 @@ class Watch:
     Args:
         folder: The plugin's data folder.
         log: OctoPrint's own log.
-        on_sags: Told how often undervoltage was seen.
+        on_sags: Told how often undervoltage was seen, and how many seconds ago.
         logger: Where it is told what cannot be watched.
         root: Where ``/proc``, ``/sys`` and ``/var`` are.
 
@@ -39,19 +39,18 @@ class Watch:
         self,
         folder: Path,
         log: Path,
-        on_sags: Callable[[int], None],
+        on_sags: Callable[[int, float], None],
         logger: logging.Logger,
         root: Path = Path("/"),
     ) -> None:
-        self.token = secrets.token_hex(8)
+        self.token: str | None = (token := secrets.token_hex(8))
         self._all_runs = folder / FOLDER
-        self._this_run = self._all_runs / self.token
+        self._this_run = self._all_runs / token
         self._log = log
-        self._on_sags = on_sags
         self._logger = logger
         self._root = root
-        self._alarm = undervoltage_alarm(root) if sys.platform == "linux" else None
-        self.hears_undervoltage = self._alarm is not None
+        self._alarm_watch = _alarm_watch(on_sags, root)
+        self.hears_undervoltage = self._alarm_watch is not None
         since_boot = monotonic_clock()
         self._loop = LoopWatch(self._this_run / "hang", logger)
         self._last_words = LastWords(self._this_run, since_boot)
@@ -65,9 +64,11 @@ class Watch:
             loop: The server's, of tornado.
             with_witness: Whether a witness is wanted.
         """
-        self._try("undervoltage", self._watch_undervoltage)
+        if self._alarm_watch:
+            self._alarm_watch.start()
         try:
-            self._this_run.mkdir(parents=True)
+            # The journal's lines are not for everyone.
+            self._this_run.mkdir(mode=0o700, parents=True)
         except OSError as error:
             self._logger.warning("Nothing will show why OctoPrint ends: %s", error)
             return
@@ -90,9 +91,11 @@ class Watch:
 
     def look(self) -> Scene:
         """What the runs before this one left behind."""
-        scene = look(self._all_runs, self._log, self.vitals(), self._root)
-        forget_old_runs(self._all_runs)
-        return scene
+        return look(self._all_runs, self._log, self.vitals(), self._root)
+
+    def forget_all_but(self, token: str | None) -> None:
+        """Remove the last words of all runs but this one and the one with that token."""
+        forget_other_runs(self._all_runs, (self.token, token))
 
     def _try(self, what: str, begin: Callable[[], None]) -> None:
         try:
@@ -100,6 +103,13 @@ class Watch:
         except OSError as error:
             self._logger.warning("Cannot watch %s: %s", what, error)
 
-    def _watch_undervoltage(self) -> None:
-        if self._alarm:
-            AlarmWatch(self._alarm, self._on_sags).start()
+
+def _alarm_watch(on_sags: Callable[[int, float], None], root: Path) -> AlarmWatch | None:
+    """``None`` where the kernel does not tell of undervoltage."""
+    alarm = undervoltage_alarm(root) if sys.platform == "linux" else None
+    if alarm is None:
+        return None
+    try:
+        return AlarmWatch(alarm, on_sags)
+    except OSError:
+        return None

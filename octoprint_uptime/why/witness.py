@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Callable, NamedTuple
@@ -19,7 +20,7 @@ SCRIPT = Path(__file__).with_name("witness.sh")
 SHELL = Path("/bin/sh")
 REPORT_BYTES = 16_384
 GOODBYE_SECONDS = 2.0
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 10.0
 """How long a start waits for a witness that is still writing."""
 PRINTABLE_UNIT = re.compile(r"[A-Za-z0-9:_.@\\-]+\.service")
 
@@ -59,6 +60,10 @@ class Witness:
         self._unit = unit or Unit("", "")
         self._since_boot = since_boot
         self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+        if hasattr(os, "register_at_fork"):
+            # A copy of this process would hold the pipe open after OctoPrint is gone.
+            os.register_at_fork(after_in_child=self._close_pipe)
 
     def start(self) -> None:
         """Have a witness wait, on Linux.
@@ -66,8 +71,21 @@ class Witness:
         Raises:
             OSError: There can be none.
         """
-        if sys.platform != "linux" or self._process is not None:
-            return
+        with self._lock:
+            if sys.platform == "linux" and not self._waits():
+                self._start()
+
+    def dismiss(self) -> None:
+        """Say goodbye to it: what ends now ends in order."""
+        with self._lock:
+            if self._process is not None:
+                self._dismiss(self._process)
+                self._process = None
+
+    def _waits(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def _start(self) -> None:
         self._report.write_bytes(b" " * REPORT_BYTES)
         command = (str(SHELL), "-c", '. "$0"; watch "$@"', str(SCRIPT), str(self._report))
         self._process = subprocess.Popen(
@@ -79,39 +97,39 @@ class Witness:
             # A Ctrl-C in the terminal is meant for OctoPrint.
             start_new_session=True,
         )
-        assert self._process.stdin is not None
-        # A copy of this process would hold the pipe open after OctoPrint is gone.
-        os.register_at_fork(after_in_child=self._process.stdin.close)
 
-    def dismiss(self) -> None:
-        """Say goodbye to it: what ends now ends in order."""
-        if self._process is None:
-            return
-        assert self._process.stdin is not None
+    def _dismiss(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdin is not None
         with contextlib.suppress(OSError):  # it may have been killed
-            self._process.stdin.write(b"goodbye\n")
-            self._process.stdin.close()
+            process.stdin.write(b"goodbye\n")
+            process.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(GOODBYE_SECONDS)
-        self._process = None
+            process.wait(GOODBYE_SECONDS)
         with contextlib.suppress(OSError):
             self._report.unlink()
+
+    def _close_pipe(self) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
 
 
 class Report(NamedTuple):
     """What a witness noted at the death of the process.
 
     ``died`` is in seconds since the boot. ``status`` is what ``wait`` would have
-    told its parent, ``None`` if the parent was quicker. ``result``, ``code`` and
-    ``exit_status`` are systemd's ``Result``, ``ExecMainCode`` and ``ExecMainStatus``.
+    told its parent, ``None`` if the parent was quicker. ``comm`` is the kernel's short name of the
+    process. ``result``, ``main_pid``, ``code`` and ``exit_status`` are systemd's ``Result``,
+    ``ExecMainPID``, ``ExecMainCode`` and ``ExecMainStatus``.
     ``jobs`` are the units that systemd was about to start. The lines are the journal's.
     """
 
     pid: int
+    comm: str
     died: float
     status: int | None
     oom_kills: int | None
     result: str | None
+    main_pid: int | None
     code: int | None
     exit_status: int | None
     jobs: list[str]
@@ -130,11 +148,17 @@ def read_report(file: Path, patience_seconds: float = PATIENCE_SECONDS) -> Repor
     deadline = time.monotonic() + patience_seconds
     while True:
         head, end, _ = file.read_text(errors="replace").partition("\nend\n")
-        if not head.startswith("witness 1\n"):
+        if not head.startswith("witness "):
             return None
-        if end or time.monotonic() > deadline:
+        if end or time.monotonic() > deadline or not _writes(head):
             return _parsed(head.splitlines())
         time.sleep(0.1)
+
+
+def _writes(head: str) -> bool:
+    """Whether the witness that wrote this is still there."""
+    found = re.match(r"witness (\d+)\n", head)
+    return found is not None and Path("/proc", found[1]).exists()
 
 
 def _parsed(lines: list[str]) -> Report:
@@ -155,11 +179,13 @@ def _parsed(lines: list[str]) -> Report:
             facts[name] = value
     return Report(
         pid=int(facts["pid"]),
+        comm=facts.get("comm", ""),
         # The shell reads a clock that a container may have of its own.
         died=float(facts["since"]) + float(facts["died"]) - float(facts["began"]),
         status=_wait_status(facts.get("stat", "")),
         oom_kills=_number(facts, "oom_kills"),
         result=facts.get("Result"),
+        main_pid=_number(facts, "ExecMainPID"),
         code=_number(facts, "ExecMainCode"),
         exit_status=_number(facts, "ExecMainStatus"),
         jobs=jobs,

@@ -10,44 +10,56 @@ watch() {
     # systemd ends what is left of a service; this is what has to be left.
     trap '' TERM HUP INT QUIT
     read -r began _ </proc/uptime
+    read -r comm <"/proc/$2/comm"
     read -r word && [ "$word" = goodbye ] && exit
     read -r died _ </proc/uptime
-    exit_code "$2"
+    exit_code "$2" || exit # the pipe is gone, but not OctoPrint
     testify "$@" 1<>"$1"
     sync "$1"
 }
 
-# The kernel knows how a process ended only until its parent has asked.
+# The kernel knows how a process ended only until its parent has asked. Fails if the process lives.
 exit_code() {
     tries=0
-    stat=
-    while read -r stat <"/proc/$1/stat" && [ $tries -lt 20 ]; do
-        case $stat in *") Z "*) return ;; esac
+    while [ $tries -lt 20 ]; do
+        read -r now <"/proc/$1/stat" || return 0
+        stat=$now
+        case $stat in *") Z "* | *") X "*) return 0 ;; esac
         tries=$((tries + 1))
         sleep 0.05
     done
+    return 1
 }
 
 testify() {
-    echo "witness 1"
-    echo "since $3"
-    echo "began $began"
-    echo "died $died"
-    echo "pid $2"
-    echo "stat $stat"
+    tell "witness $$"
+    tell "since $3"
+    tell "began $began"
+    tell "died $died"
+    tell "pid $2"
+    tell "comm $comm"
+    tell "stat $stat"
     oom_kills
     if [ -n "$4" ]; then
         service "$4" "$5"
         # What systemd itself says of the service, not what the service printed.
-        if [ "$5" = --user ]; then lines service --user USER_UNIT="$4" -n 6; else lines service UNIT="$4" -n 6; fi
+        if [ "$5" = --user ]; then
+            lines service --user USER_UNIT="$4" -n 6
+        else
+            lines service UNIT="$4" -n 6
+        fi
     fi
     lines kernel -k -n 40
-    echo "end"
+    tell "end"
+}
+
+tell() {
+    printf '%s\n' "$1"
 }
 
 oom_kills() {
     while read -r name count; do
-        [ "$name" = oom_kill ] && echo "oom_kills $count"
+        [ "$name" = oom_kill ] && tell "oom_kills $count"
     done </proc/vmstat
 }
 
@@ -55,7 +67,8 @@ oom_kills() {
 service() {
     tries=0
     while [ $tries -lt 20 ]; do
-        if shown=$(timeout 5 systemctl "$2" show -p Result -p ExecMainCode -p ExecMainStatus -- "$1"); then
+        if shown=$(timeout 5 systemctl "$2" show \
+            -p Result -p ExecMainPID -p ExecMainCode -p ExecMainStatus -- "$1"); then
             case $shown in *ExecMainCode=0*) ;; *) break ;; esac
         else
             # A `timeout` that has just begun is ended with the rest of the service.
@@ -64,15 +77,15 @@ service() {
         tries=$((tries + 1))
         sleep 0.1
     done
-    echo "$shown"
+    tell "$shown"
     timeout 5 systemctl "$2" list-jobs --no-legend --plain | while read -r _ job kind _; do
-        [ "$kind" = start ] && echo "job $job"
+        [ "$kind" = start ] && tell "job $job"
     done
 }
 
 # Indented, so that no line of a log passes for one of ours.
 lines() {
-    echo "lines $1"
+    tell "lines $1"
     shift
     timeout 5 journalctl -b -q -o short-iso --no-pager "$@" | cut -c -200 | sed 's/^/ /'
 }

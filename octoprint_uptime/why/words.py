@@ -45,12 +45,16 @@ _TEXTS = {
     "unknown octoprint power_loss": N_("The host went down, and nothing recorded shows why."),
     "unknown octoprint restart": N_("OctoPrint was asked to stop or restart."),
     "unknown octoprint shutdown": N_("OctoPrint was stopped before the host went down."),
-    "unknown octoprint restored": N_("Nobody saw how the original continued."),
+    "unknown octoprint restored": N_(
+        "Nothing shows what happened to the original after the copy was made."
+    ),
     "unknown system power_loss": N_("The host went down, and nothing recorded shows why."),
     "unknown system shutdown": N_(
         "OctoPrint had been stopped. Nobody saw how the host went down after that."
     ),
-    "unknown system restored": N_("Nobody saw how the original continued."),
+    "unknown system restored": N_(
+        "Nothing shows what happened to the original after the copy was made."
+    ),
     "unknown system unknown": N_(
         "OctoPrint had crashed. Nobody saw how the host went down after that."
     ),
@@ -92,17 +96,20 @@ _ADVICE = {
     ),
     "unknown octoprint crash": N_(
         "Next time systemd and the kernel can tell: run OctoPrint as a service, let its user"
-        " read the journal (group adm), and keep the witness on."
+        " read the journal (group adm), and leave the witness on."
     ),
     "unknown octoprint power_loss": N_(
         "A power cut, a reset and a kernel crash often leave no trace. Check the power supply"
-        " first. Some boards can tell once this plugin has seen an orderly reboot."
+        " first. Some boards reveal the cause, but only after this plugin has seen one clean"
+        " reboot."
     ),
 }
 _ADVICE["unknown system power_loss"] = _ADVICE["unknown octoprint power_loss"]
 
 _EVIDENCE = {
-    "oom_result": N_("systemd reports that the kernel killed the service for lack of memory."),
+    "oom_result": N_(
+        "systemd reports that the kernel killed a process of the service for lack of memory."
+    ),
     "oom_line": N_("The kernel's log says that it killed OctoPrint, process %(pid)d."),
     "oom_count": N_("Out-of-memory kills since the last heartbeat: %(count)d."),
     "memory_low": N_("Memory available at the last heartbeat: %(bytes)s."),
@@ -118,9 +125,10 @@ _EVIDENCE = {
         " %(plugin)s was running."
     ),
     "watchdog_result": N_("systemd's watchdog for the service timed out."),
+    "silent": N_("No heartbeat for %(seconds)d s before the end."),
     "loop_late": N_("At the last heartbeat the server answered %(seconds)d s late."),
     "exit": N_("The process ended with exit status %(status)d."),
-    "signal": N_("The process ended by signal %(number)d (%(name)s)."),
+    "signal": N_("Signal %(number)d (%(name)s) ended the process."),
     "exception": N_("Exception in the thread %(thread)s: %(type)s: %(message)s"),
     "exception plugin": N_(
         "Exception in the thread %(thread)s, plugin %(plugin)s: %(type)s: %(message)s"
@@ -134,8 +142,10 @@ _EVIDENCE = {
     "filesystem_errors": N_("New errors of the file system: %(count)d."),
     "panic": N_("The kernel left a record of its own crash."),
     "register": N_("The board's reset register %(name)s reads %(value)s, unlike after a reboot."),
-    "sag": N_("Undervoltage %(seconds)d s before the end; %(count)d times in this run."),
-    "sags_earlier": N_("Undervoltage earlier in this run: %(count)d times."),
+    "sag": N_(
+        "Undervoltage %(seconds)d s before the end. Number of times since the start: %(count)d."
+    ),
+    "sags_earlier": N_("Undervoltage earlier. Number of times since the start: %(count)d."),
     "hot": N_("Processor at the last heartbeat: %(celsius)d °C."),
     "nuls": N_("octoprint.log was cut off while it was being written."),
     "changed": N_("Changed by the next start: %(changes)s."),
@@ -162,8 +172,18 @@ class Words:
     def __init__(self) -> None:
         self._patterns: dict[str, str] = {}
 
-    def why(self, subject: str, end: str, verdict: Verdict) -> dict[str, Any]:
-        """The field ``why`` of an end, as ``docs/api.md`` lists it, but for ``vitals``."""
+    def why(self, subject: str, end: str, verdict: Verdict, *, with_logs: bool) -> dict[str, Any]:
+        """The field ``why`` of an end, as ``docs/api.md`` lists it, but for ``vitals``.
+
+        Args:
+            subject: ``octoprint`` or ``system``.
+            end: How it ended.
+            verdict: Why.
+            with_logs: Whether to tell what only those who may read logs should see: lines of
+                the journal and messages of exceptions, which may hold addresses and keys.
+        """
+        if not with_logs:
+            verdict = _without_logs(verdict)
         kind = verdict.reason
         if kind == UNKNOWN:
             kind = f"{UNKNOWN} {subject} {end}"
@@ -229,6 +249,15 @@ class Words:
         if pattern not in self._patterns:
             self._patterns[pattern] = gettext(pattern)
         return self._patterns[pattern] % values
+
+
+def _without_logs(verdict: Verdict) -> Verdict:
+    signs = (
+        sign._replace(values={**sign.values, "message": "…"}) if "message" in sign.values else sign
+        for sign in verdict.signs
+        if sign.what != "line"
+    )
+    return verdict._replace(signs=tuple(signs))
 
 
 def _most_telling(texts: dict[str, str], kind: str, values: dict[str, Any]) -> str:

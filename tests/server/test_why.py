@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import uuid
 from pathlib import Path
 
 import pytest
@@ -160,7 +161,7 @@ class TestOutOfMemory:
     def memory_group(self):
         """A control group of the kernel's with little memory."""
         first = Path("/sys/fs/cgroup/memory")
-        group = (first if first.exists() else Path("/sys/fs/cgroup")) / f"uptime-{os.getpid()}"
+        group = (first if first.exists() else Path("/sys/fs/cgroup")) / f"uptime-{uuid.uuid4()}"
         limit = "memory.limit_in_bytes" if first.exists() else "memory.max"
         try:
             group.mkdir()

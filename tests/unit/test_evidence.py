@@ -3,11 +3,16 @@
 import json
 import os
 import struct
+import tempfile
+from pathlib import Path
 
 import pytest
 from board import NOON, Board
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from octoprint_uptime.why.evidence import LastWords, Scene, look
+from octoprint_uptime.history.record import Version
+from octoprint_uptime.why.evidence import LastWords, Scene, forget_other_runs, look
 from octoprint_uptime.why.witness import read_report
 
 DAY = 86400.0
@@ -34,7 +39,11 @@ Thread 0x0000ffffa1c44020 (most recent call first):
 Extension modules: psutil._psutil_linux (total: 1)
 """
 HANG = """\
-Timeout (0:00:30)!
+The server loop does not answer.
+
+Current thread 0x0000ffff8a7fd1c0 (most recent call first):
+  File "/srv/octoprint_uptime/why/loop.py", line 94 in _look
+
 Thread 0x0000ffff8b7ff1c0 (most recent call first):
   File "/home/pi/.octoprint/plugins/crasher.py", line 3 in elsewhere
 
@@ -97,6 +106,11 @@ class TestStacks:
         assert died_with(board, hang=HANG).hung == {"library": "socket", "plugin": "BLTouch"}
         assert why(board) == ("hung", "certain")
 
+    def test_one_with_too_many_threads_to_see_the_loops(self, board):
+        cut_off = HANG.partition("\nThread 0x0000ffffa1c44020")[0] + "\n...\n"
+        assert died_with(board, hang=cut_off).hung == {}
+        assert why(board) == ("hung", "certain")
+
     def test_one_that_answered_again(self, board):
         assert died_with(board, hang=HANG + "The server loop answered again.\n\n").hung is None
 
@@ -113,6 +127,7 @@ class TestStacks:
         exception = {
             "at": 570.0,
             "thread": "worker",
+            "is_main": False,
             "type": "KeyError",
             "message": "'x'",
             "errno": None,
@@ -120,6 +135,7 @@ class TestStacks:
         }
         assert died_with(board, exception=exception).exception == {
             "thread": "worker",
+            "is_main": False,
             "type": "KeyError",
             "message": "'x'",
             "errno": None,
@@ -211,10 +227,14 @@ class TestRegisters:
         assert facts(board).registers == {}
 
 
+OCTOPRINT = {"": Version("OctoPrint", "1.11.7")}
+
+
 class TestChangedVersions:
     def test_updated_installed_removed(self, board):
-        board.start(versions={"OctoPrint": "1.11.7", "Old": "1"}).up(60).goodbye("no").off(5)
-        board.start(versions={"OctoPrint": "1.11.8", "New": "2"})
+        board.start(versions={**OCTOPRINT, "old": Version("Old", "1")}).up(60).goodbye("no").off(5)
+        newer = {"": Version("OctoPrint", "1.11.8"), "new": Version("New", "2")}
+        board.start(versions=newer)
         assert why(board) == ("update", "certain")
         assert facts(board).changed == [
             {"name": "OctoPrint", "old": "1.11.7", "new": "1.11.8"},
@@ -222,22 +242,72 @@ class TestChangedVersions:
             {"name": "New", "old": None, "new": "2"},
         ]
 
+    def test_another_name_is_no_update(self, board):
+        board.start(versions={"it": Version("It", "1")}).up(60).goodbye("no").off(5)
+        board.start(versions={"it": Version("It!", "1")})
+        assert why(board) == ("requested", "certain")
+
     def test_a_crash_is_no_update(self, board):
-        board.start(versions={"OctoPrint": "1.11.7"}).up(60).kill().off(5)
-        board.start(versions={"OctoPrint": "1.11.8"})
+        board.start(versions=OCTOPRINT).up(60).kill().off(5)
+        board.start(versions={"": Version("OctoPrint", "1.11.8")})
         assert why(board) == ("unknown", "unknown")
 
     def test_the_first_start_with_this_plugin_is_none(self, board):
-        board.start().up(60).goodbye("no").off(5).start(versions={"OctoPrint": "1.11.8"})
+        board.start().up(60).goodbye("no").off(5).start(versions=OCTOPRINT)
         assert why(board) == ("requested", "certain")
 
 
 class TestPanic:
-    @pytest.mark.parametrize(("seconds_later", "reason"), [(5, "kernel_panic"), (-900, "unknown")])
-    def test_a_record_of_the_kernels(self, board, seconds_later, reason):
-        board.start().up(600).kill().off(60).boot().off(20)
-        board.start(scene=Scene(panicked_at=NOON + 600 + seconds_later))
-        assert why(board)[0] == reason
+    """A record of the kernel's own end counts once, and not if it was always there."""
+
+    def lose_power(self, board, *panics):
+        board.up(600).kill().off(60).boot().off(20).start(scene=Scene(panics=frozenset(panics)))
+
+    def test_a_new_one(self, board):
+        board.start(scene=Scene(panics=frozenset({"dmesg-old"})))
+        self.lose_power(board, "dmesg-old", "dmesg-new")
+        assert why(board) == ("kernel_panic", "certain")
+        self.lose_power(board, "dmesg-old", "dmesg-new")
+        assert why(board) == ("unknown", "unknown")
+
+    def test_one_that_was_there_before_the_plugin(self, board):
+        board.start().up(60)
+        with board.history.transaction():
+            board.history._database.execute("DELETE FROM panics")  # as in a file of 0.2.0
+        self.lose_power(board, "dmesg-old")
+        assert why(board) == ("unknown", "unknown")
+
+
+class TestSilence:
+    """A witness knows when OctoPrint died, and so for how long it had not done anything."""
+
+    def die(self, board, minutes):
+        for _ in range(5):
+            board.off(60).beat(load=1.0)
+        board.off(minutes * 60)
+        report = read(NOTHING_SEEN)._replace(died=board.now.since_boot)
+        board.kill().off(5).start(scene=words(report=report))
+
+    @pytest.mark.parametrize(
+        ("minutes", "verdict"), [(1, ("unknown", "unknown")), (10, ("hung", "possible"))]
+    )
+    def test_no_heartbeat(self, board, minutes, verdict):
+        board.start(token=TOKEN)
+        self.die(board, minutes)
+        assert why(board) == verdict
+
+
+class TestWrapper:
+    def test_the_status_of_another_process_is_not_octoprints(self, board):
+        report = read(REPORT.format(stat=ZOMBIE))._replace(main_pid=1, died=600.0)
+        assert died_with(board, report=report).exit_status == 3
+        assert facts(board).told_by == "kernel"
+        assert facts(board).result is None
+
+    def test_its_own_is(self, board):
+        report = read(REPORT.format(stat=ZOMBIE))._replace(died=600.0)
+        assert died_with(board, report=report).signal == 9
+        assert facts(board).told_by == "systemd"
 
 
 REPORT = """\
@@ -246,9 +316,11 @@ since 1000.5
 began 77.10
 died 90.35
 pid 4711
+comm octoprint
 stat {stat}
 oom_kills 4
 Result=signal
+ExecMainPID=4711
 ExecMainCode=2
 ExecMainStatus=9
 job reboot.target
@@ -259,17 +331,21 @@ lines kernel
  2026-11-24T20:36:19+0000 pi kernel: Out of memory: Killed process 4711 (octoprint)
 end
 """
+NOTHING_SEEN = "witness 1\nsince 1\nbegan 1\ndied 1\npid 4711\nend\n"
 ZOMBIE = "4711 (a) b) Z 1 4711 4711 0 -1 4194316 0 0 0 0 0 768"
 
 
-class TestReport:
-    def read(self, tmp_path, text):
-        file = tmp_path / "witness"
+def read(text):
+    """What a report says that is in a file with blanks behind it."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "witness")
         file.write_text(text + " " * 100)
         return read_report(file, patience_seconds=0)
 
-    def test_whole(self, tmp_path):
-        report = self.read(tmp_path, REPORT.format(stat=ZOMBIE))
+
+class TestReport:
+    def test_whole(self):
+        report = read(REPORT.format(stat=ZOMBIE))
         assert report.died == pytest.approx(1000.5 + 90.35 - 77.10)
         assert (report.pid, report.status, report.oom_kills) == (4711, 3 << 8, 4)
         assert (report.result, report.code, report.exit_status) == ("signal", 2, 9)
@@ -278,15 +354,15 @@ class TestReport:
         assert len(report.kernel_lines) == 1
 
     @pytest.mark.parametrize("stat", ["", "4711 (octoprint) R 1 2 3 0"])
-    def test_a_parent_that_was_quicker(self, tmp_path, stat):
-        assert self.read(tmp_path, REPORT.format(stat=stat)).status is None
+    def test_a_parent_that_was_quicker(self, stat):
+        assert read(REPORT.format(stat=stat)).status is None
 
     def test_one_that_never_began(self, tmp_path):
-        assert self.read(tmp_path, "") is None
+        assert read("") is None
         assert read_report(tmp_path / "missing") is None
 
-    def test_one_that_lost_power_while_it_wrote(self, tmp_path):
-        report = self.read(tmp_path, REPORT.format(stat=ZOMBIE).partition("job ")[0])
+    def test_one_that_lost_power_while_it_wrote(self):
+        report = read(REPORT.format(stat=ZOMBIE).partition("job ")[0])
         assert report.code == 2
         assert report.kernel_lines == []
 
@@ -319,7 +395,7 @@ class TestLook:
         record = root / "sys/fs/pstore/dmesg-ramoops-0"
         record.write_text("Kernel panic - not syncing")
         os.utime(record, (NOON, NOON))
-        assert self.look(root).panicked_at == NOON
+        assert self.look(root).panics == {f"dmesg-ramoops-0 {NOON:.0f}"}
 
     @pytest.mark.parametrize(
         ("before_start", "nuls"),
@@ -355,3 +431,52 @@ class TestLook:
         (run / "exception").write_text('{"thread": ')
         (run / "witness").write_text("witness 1\nsince\nend\n")
         assert self.look(root).words[TOKEN] == LastWords(fault=SEGFAULT)
+
+    def test_there_may_be_no_folder(self, root):
+        (root / "last_words").write_text("a file")
+        assert self.look(root).words == {}
+
+    def test_a_witness_that_is_gone_is_not_waited_for(self, root):
+        run = root / "last_words" / TOKEN
+        run.mkdir(parents=True)
+        (run / "witness").write_text("witness 999999999\npid 4711\n")
+        assert self.look(root).words[TOKEN].report is None
+
+    def test_only_those_of_the_runs_that_matter_are_kept(self, root):
+        folder = root / "last_words"
+        for token in ("own", "last", "older", "oldest"):
+            (folder / token).mkdir(parents=True)
+            # The board has no clock: what it wrote before may be of the future.
+            at = 0 if token == "own" else NOON
+            os.utime(folder / token, (at, at))
+        forget_other_runs(folder, ("own", "last"))
+        assert {run.name for run in folder.iterdir()} == {"own", "last"}
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    left=st.fixed_dictionaries(
+        {},
+        optional={
+            "fault": st.one_of(st.binary(), st.just(SEGFAULT.encode()[:-40])),
+            "hang": st.one_of(
+                st.binary(), st.just(b'The server loop does not answer.\n  File "", ')
+            ),
+            "exception": st.one_of(st.binary(), st.sampled_from([b"{}", b"[1]", b'{"at": "x"}'])),
+            "witness": st.one_of(
+                st.binary(), st.binary().map(lambda b: b"witness 999999999\n" + b)
+            ),
+        },
+    )
+)
+def test_whatever_was_left_behind_the_history_goes_on(left):
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder, "last_words", TOKEN)
+        run.mkdir(parents=True)
+        for name, content in left.items():
+            (run / name).write_bytes(content)
+        scene = look(run.parent, Path(folder, "none.log"), {}, Path(folder))
+        board = Board(Path(folder, "history.db"))
+        board.start(token=TOKEN).up(60).kill().off(5).start(scene=scene, plugins=PLUGINS)
+        assert [run["end"] for run in board.answer()["octoprint"]] == ["running", "crash"]
+        board.kill()

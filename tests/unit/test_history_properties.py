@@ -179,7 +179,7 @@ def forget_the_totals(path):
     with contextlib.closing(sqlite3.connect(path)) as database:
         database.executescript(
             "DROP TABLE totals; DROP TABLE seal; DROP TABLE beats; DROP TABLE reasons;"
-            "DROP TABLE registers; DROP TABLE versions;"
+            "DROP TABLE registers; DROP TABLE versions; DROP TABLE panics;"
             + "".join(f"ALTER TABLE runs DROP COLUMN {name};" for name in NEWER_COLUMNS)
             # Then it was noted only whether undervoltage was seen.
             + "UPDATE runs SET undervoltage = undervoltage > 0; PRAGMA user_version = 1"

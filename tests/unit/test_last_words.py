@@ -67,6 +67,7 @@ def test_an_exception_in_a_thread(run, tmp_path):
     assert said == {
         "at": 77.5,
         "thread": "worker",
+        "is_main": False,
         "type": "OSError",
         "message": "[Errno 28] full",
         "errno": 28,
@@ -77,7 +78,7 @@ def test_an_exception_in_a_thread(run, tmp_path):
 def test_one_in_the_main_thread(run, tmp_path):
     printed = run("arm(); {}['x']")
     said = json.loads((tmp_path / "exception").read_text())
-    assert (said["thread"], said["type"]) == ("MainThread", "KeyError")
+    assert (said["is_main"], said["type"]) == (True, "KeyError")
     assert "KeyError" in printed
 
 
@@ -89,4 +90,32 @@ def test_a_thread_that_fails_again_and_again_wears_no_card(run, tmp_path):
 @pytest.mark.parametrize("leave", ["sys.exit(1)", "fail_in_a_thread(SystemExit(1))"])
 def test_who_leaves_on_purpose_says_nothing(run, tmp_path, leave):
     run(f"arm(); {leave}")
+    assert (tmp_path / "exception").read_text() == ""
+
+
+def test_what_others_hand_to_the_hook_is_not_the_main_threads(run, tmp_path):
+    run("""
+arm()
+def report():
+    try: 1 / 0
+    except ZeroDivisionError: sys.excepthook(*sys.exc_info())
+threading.Thread(target=report, name="gpio").start()
+""")
+    said = json.loads((tmp_path / "exception").read_text())
+    assert (said["thread"], said["is_main"]) == ("gpio", False)
+
+
+def test_the_exception_of_a_copy_is_not_the_process(run, tmp_path):
+    run("arm()\nif os.fork() == 0: raise KeyError\nos.wait()")
+    assert (tmp_path / "exception").read_text() == ""
+
+
+def test_one_that_cannot_be_told_is_heard_by_the_others(run, tmp_path):
+    printed = run("""
+arm()
+class Mute(Exception):
+    def __str__(self): raise ValueError
+fail_in_a_thread(Mute())
+""")
+    assert "Mute" in printed
     assert (tmp_path / "exception").read_text() == ""

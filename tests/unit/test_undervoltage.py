@@ -40,13 +40,17 @@ class TestSags:
     def told(self):
         return []
 
+    @pytest.fixture
+    def tell(self, told):
+        return lambda sags, seconds_ago: told.append(sags)
+
     def sag(self, root, watch):
         for state in ("1", "0"):
             (root / ALARM).write_text(f"{state}\n")
             watch.look()
 
-    def test_each_counts_once(self, root, told):
-        watch = AlarmWatch(root / ALARM, told.append, look_seconds=0)
+    def test_each_counts_once(self, root, told, tell):
+        watch = AlarmWatch(root / ALARM, tell, look_seconds=0)
         watch.look()
         assert told == []
         self.sag(root, watch)
@@ -54,16 +58,16 @@ class TestSags:
         self.sag(root, watch)
         assert told == [1, 1]
 
-    def test_one_that_lasts_counts_once(self, root, told):
-        watch = AlarmWatch(root / ALARM, told.append, look_seconds=0)
+    def test_one_that_lasts_counts_once(self, root, told, tell):
+        watch = AlarmWatch(root / ALARM, tell, look_seconds=0)
         (root / ALARM).write_text("1\n")
         watch.look()
         watch.look()
         assert told == [1]
 
-    def test_many_are_told_together(self, root, told, mocker):
+    def test_many_are_told_together(self, root, told, tell, mocker):
         clock = mocker.patch("octoprint_uptime.why.undervoltage.time.monotonic", return_value=0.0)
-        watch = AlarmWatch(root / ALARM, told.append, look_seconds=60)
+        watch = AlarmWatch(root / ALARM, tell, look_seconds=60)
         for _ in range(5):
             self.sag(root, watch)
         assert told == [1]
@@ -71,8 +75,8 @@ class TestSags:
         watch.look()
         assert told == [1, 4]
 
-    def test_the_thread_looks_by_itself(self, root, told):
-        AlarmWatch(root / ALARM, told.append, look_seconds=0.01).start()
+    def test_the_thread_looks_by_itself(self, root, told, tell):
+        AlarmWatch(root / ALARM, tell, look_seconds=0.01).start()
         (root / ALARM).write_text("1\n")
         wait_for(lambda: told == [1])
 
@@ -95,7 +99,7 @@ sys.stdin.read()
 def test_the_kernel_wakes_it(tmp_path):
     """A mount made in the waiter's own namespace, while the next look is an hour away."""
     with subprocess.Popen(
-        ["unshare", "--mount", sys.executable, "-c", WAITER],
+        ["unshare", "--mount", "--propagation", "unchanged", sys.executable, "-c", WAITER],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -104,4 +108,5 @@ def test_the_kernel_wakes_it(tmp_path):
         enter = ("nsenter", "--mount", "--target", str(waiter.pid))
         subprocess.run([*enter, "mount", "-t", "tmpfs", "tmpfs", tmp_path], check=True)
         assert waiter.stdout.readline() == "looked\n"
+        subprocess.run([*enter, "umount", tmp_path], check=True)
         waiter.stdin.close()

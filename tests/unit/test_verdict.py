@@ -19,6 +19,7 @@ FAULT = {"signal": "Segmentation fault", "library": "ctypes", "plugin": "Crasher
 def exception(**more):
     return {
         "thread": "worker",
+        "is_main": False,
         "type": "OSError",
         "message": "<b>",
         "errno": None,
@@ -47,6 +48,30 @@ CRASHES = [
         {"pid": 4711, "lines": ["kernel: Out of memory: Killed process 47110 (ffmpeg) total"]},
     ),
     ("out_of_memory", "certain", {"oom_kills": 1, "signal": SIGKILL}),
+    # The kernel names another process, so its count proves nothing.
+    (
+        "killed",
+        "certain",
+        {
+            "oom_kills": 1,
+            "signal": SIGKILL,
+            "pid": 4711,
+            "comm": "octoprint",
+            "lines": ["kernel: Out of memory: Killed process 900 (chromium) total"],
+        },
+    ),
+    # In a container it has another number, not another name.
+    (
+        "out_of_memory",
+        "certain",
+        {
+            "oom_kills": 1,
+            "signal": SIGKILL,
+            "pid": 7,
+            "comm": "octoprint",
+            "lines": ["kernel: Memory cgroup out of memory: Killed process 9938 (octoprint) total"],
+        },
+    ),
     ("out_of_memory", "possible", {"oom_kills": 1}),
     ("out_of_memory", "possible", heartbeat(memory_available_bytes=20 * MB)),
     ("out_of_memory", "likely", {"oom_kills": 1, **heartbeat(memory_available_bytes=20 * MB)}),
@@ -58,13 +83,17 @@ CRASHES = [
     ("hung", "certain", {"hung": {"library": "time"}}),
     ("hung", "certain", {"hung": {"library": "time"}, "signal": SIGKILL}),
     ("hung", "certain", {"result": "watchdog"}),
+    ("hung", "certain", {"hung": {}}),
     ("hung", "possible", heartbeat(loop_late_seconds=25.0)),
+    ("hung", "possible", {"silent_seconds": 600.0}),
     ("unknown", "unknown", heartbeat(loop_late_seconds=2.0)),
     ("exited", "certain", {"exit_status": 3}),
     ("killed", "certain", {"signal": SIGKILL}),
     ("killed", "certain", {"signal": SIGTERM, "host_job": "reboot"}),
     ("killed", "certain", {"signal": SIGKILL, "exception": exception(errno=28)}),
     ("disk_full", "possible", {"exception": exception(errno=28)}),
+    ("unknown", "unknown", {"exception": exception(errno=28, seconds_before=900.0)}),
+    ("unknown", "unknown", {"exception": exception(type="MemoryError", seconds_before=900.0)}),
     ("disk_full", "possible", heartbeat(disk_free_bytes=0)),
     ("disk_full", "possible", {"disk": {"disk_free_bytes": 0}}),
     ("disk_full", "likely", {"disk": {"disk_free_bytes": 0}, "exception": exception(errno=28)}),
@@ -104,12 +133,30 @@ CHANGED = [{"name": "OctoPrint", "old": "1.11.7", "new": "1.11.8"}]
 ASKED = [
     ("requested", "certain", {"goodbye": "no"}),
     ("update", "certain", {"goodbye": "no", "changed": CHANGED}),
+    (
+        "exited",
+        "certain",
+        {"goodbye": "no", "exception": exception(thread="MainThread", is_main=True)},
+    ),
+    ("requested", "certain", {"goodbye": "no", "exception": exception()}),
+    (
+        "requested",
+        "certain",
+        {"goodbye": "no", "exception": exception(is_main=True, seconds_before=1e7)},
+    ),
+]
+RESTARTED = [
+    *ASKED,
+    ("requested", "certain", {"goodbye": "unknown"}),
+    # The host was about to, but it did not.
+    ("requested", "certain", {"goodbye": "reboot"}),
+]
+STOPPED = [
+    *ASKED,
+    ("requested", "possible", {"goodbye": "unknown"}),
     ("reboot", "certain", {"goodbye": "reboot", "changed": CHANGED}),
     ("power_off", "certain", {"goodbye": "power_off"}),
-    ("exited", "certain", {"goodbye": "no", "exception": exception(thread="MainThread")}),
-    ("requested", "certain", {"goodbye": "no", "exception": exception()}),
 ]
-STOPPED = [*ASKED, ("requested", "possible", {"goodbye": "unknown"})]
 SHUTDOWNS = [
     ("reboot", "certain", {"goodbye": "reboot"}),
     ("power_off", "certain", {"goodbye": "power_off"}),
@@ -128,7 +175,7 @@ def cases(subject, end, table):
         *cases("octoprint", "crash", CRASHES),
         *cases("octoprint", "power_loss", POWER_LOSSES),
         *cases("system", "power_loss", POWER_LOSSES),
-        *cases("octoprint", "restart", [*ASKED, ("requested", "certain", {"goodbye": "unknown"})]),
+        *cases("octoprint", "restart", RESTARTED),
         *cases("octoprint", "shutdown", STOPPED),
         *cases("system", "shutdown", SHUTDOWNS),
         *cases("octoprint", "restored", [("unknown", "unknown", {"goodbye": "no"})]),
@@ -177,10 +224,14 @@ EVIDENCE = {
     "lines": st.just(["kernel: Killed process 4711 (octoprint)"]),
     "pid": st.just(4711),
     "fault": st.just(FAULT),
-    "hung": st.just({"library": "time", "plugin": "Crasher"}),
+    "hung": st.sampled_from([{}, {"library": "time", "plugin": "Crasher"}]),
+    "silent_seconds": st.floats(60, 1000),
+    "comm": st.sampled_from(["octoprint", "python3"]),
+    "told_by": st.sampled_from(["systemd", "kernel"]),
     "exception": st.builds(
         exception,
-        thread=st.sampled_from(["worker", "MainThread"]),
+        is_main=st.booleans(),
+        seconds_before=st.sampled_from([1.0, 1e6]),
         type=st.sampled_from(["MemoryError", "OSError"]),
         errno=st.sampled_from([None, 28, 30]),
     ),
@@ -220,7 +271,7 @@ def without(facts, names):
 
 
 def said_in_main_thread(facts):
-    return facts.get("exception", {}).get("thread") == "MainThread"
+    return facts.get("exception", {}).get("is_main")
 
 
 @settings(max_examples=500, deadline=None)
@@ -257,11 +308,27 @@ def test_likely_takes_two_sources_and_possible_one(what, facts):
 def test_all_of_it_can_be_put_into_words(what, facts, monkeypatch_words):
     subject, end = what
     facts = Facts(**facts)
-    why = Words().why(subject, end, verdict(subject, end, facts))
+    why = Words().why(subject, end, verdict(subject, end, facts), with_logs=True)
     assert why["text"].endswith((".", "<b>"))
     for told in (why["text"], why["advice"] or "", *(e["text"] for e in why["evidence"])):
         assert "%(" not in told
         assert "None" not in told
+
+
+def test_only_who_may_read_logs_is_told_what_is_in_them(monkeypatch_words):
+    facts = Facts(lines=["pi systemd[1]: a line"], exception=exception(message="a key"))
+    told = [
+        " ".join(
+            sign["text"]
+            for sign in Words().why(
+                "octoprint", "crash", verdict("octoprint", "crash", facts), with_logs=with_logs
+            )["evidence"]
+        )
+        for with_logs in (True, False)
+    ]
+    assert "a line" in told[0]
+    assert "a key" in told[0]
+    assert told[1] == "Exception in the thread worker: OSError: …"
 
 
 @pytest.fixture(scope="module")

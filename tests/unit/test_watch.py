@@ -41,7 +41,7 @@ def new_watch(tmp_path, request):
         watch = Watch(
             tmp_path / "data",
             tmp_path / "log",
-            told.append,
+            lambda sags, seconds_ago: told.append(sags),
             logging.getLogger(request.node.name),
             root,
         )
