@@ -341,11 +341,11 @@ def _memory_before(end: float, beats: Sequence[Beat]) -> float | None:
 
 def _silence(died: float, beats: Sequence[Beat]) -> float:
     """For how long there was no heartbeat, where that is longer than it should be."""
-    if len(beats) < 2:  # noqa: PLR2004 - there is no interval before
+    intervals = [later.at - earlier.at for earlier, later in zip(beats, beats[1:])]
+    if not intervals:
         return 0.0
-    interval = beats[-1].at - beats[-2].at
     silence = died - beats[-1].at
-    return round(silence, 1) if silence > 2 * interval + _SILENCE_SECONDS else 0.0
+    return round(silence, 1) if silence > 2 * intervals[-1] + _SILENCE_SECONDS else 0.0
 
 
 _DISK_SIGNS = ("disk_free_bytes", "disk_read_only")
