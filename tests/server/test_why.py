@@ -4,8 +4,10 @@ import contextlib
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import uuid
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -333,6 +335,19 @@ class TestPlannedEnds:
         ended = last_end(recorded(server))
         assert told(ended) == ("restart", "update", "certain")
         assert ended["why"]["text"] == "Restarted for an update: Deaths 1.0 to 1.1."
+
+    def test_an_update_of_octoprint(self, mortal):
+        server = mortal()
+        recorded(server)
+        server.stop()
+        file = server.basedir / "data" / "octoprint_uptime" / "history.db"
+        with contextlib.closing(sqlite3.connect(file)) as database, database:
+            # As the version before would have left it.
+            database.execute("UPDATE versions SET version = '1.9.9' WHERE name = 'OctoPrint'")
+        ended = last_end(recorded(server))
+        assert told(ended) == ("restart", "update", "certain")
+        newer = version("OctoPrint")
+        assert ended["why"]["text"] == f"Restarted for an update: OctoPrint 1.9.9 to {newer}."
 
 
 class TestWitness:
