@@ -25,7 +25,6 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 PACKAGES = "python3,python3-venv,make,git,ca-certificates"
 FOLDER = "/srv/OctoPrint-Uptime"
 NOBODY = "65534"
-DEMO_PORT = 5000
 # What tells the clients of registries how to reach them.
 REGISTRY_SETTINGS = re.compile(
     r".*_proxy|pip_(cert|index_url)|(ssl|requests|curl|node_extra)_(cert_file|ca_bundle|ca_certs)"
@@ -75,7 +74,6 @@ def inside(root: Path, *command: str, user: str = "0") -> list[str]:
         *("env", "--ignore-environment", f"--chdir={FOLDER}"),
         *("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"),
         *(f"HOME={'/root' if user == '0' else '/nonexistent'}", *settings),
-        f"PORT={os.environ.get('DEMO_PORT', DEMO_PORT)}",
         *command,
     ]
 
@@ -155,37 +153,14 @@ def try_out(suite: str) -> None:
         timed(suite, "make test", at)
 
 
-def try_out_at_once(suites: list[str]) -> int:
-    """Each in a process of its own, told one after the other; how many failed."""
-    with contextlib.ExitStack() as stack:
-        tries = []
-        for number, suite in enumerate(suites):
-            output = stack.enter_context(tempfile.TemporaryFile("w+"))
-            process = subprocess.Popen(
-                [sys.executable, __file__, suite],
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                # They share this machine's ports.
-                env={**os.environ, "DEMO_PORT": str(DEMO_PORT + number)},
-            )
-            stack.callback(process.terminate)
-            tries.append((process, output))
-        for process, output in tries:
-            process.wait()
-            output.seek(0)
-            shutil.copyfileobj(output, sys.stdout)
-        return sum(process.returncode != 0 for process, _ in tries)
-
-
 def main() -> None:
     if os.geteuid() != 0:
         sys.exit("make fresh needs root: sudo make fresh")
     # As Ctrl-C does: what runs in there and what was made of it goes too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    suites = sys.argv[1:]
-    if len(suites) > 1:
-        sys.exit(try_out_at_once(suites))
-    try_out(*suites)
+    # One after the other: the kernel counts what it ends for lack of memory for all of them.
+    for suite in sys.argv[1:]:
+        try_out(suite)
 
 
 if __name__ == "__main__":
