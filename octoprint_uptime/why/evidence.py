@@ -58,13 +58,13 @@ class Facts:
             ``power_off``, ``no``, or ``unknown``.
         witnessed: Whether a witness saw the end.
         pid: Of the process that ended.
-        comm: The kernel's short name of that process.
         told_by: Who has told how it ended, ``systemd`` or ``kernel``.
         exit_status: What it exited with, as systemd or the kernel had it.
         signal: The number of the signal that ended it.
         result: systemd's ``Result``.
         host_job: What systemd was about to do with the host, as in ``goodbye``.
         oom_kills: How many out-of-memory kills the kernel counted since the last heartbeat.
+        own_oom_kills: How many it counted in OctoPrint's control group while OctoPrint ran.
         filesystem_errors: How many errors of the file system it counted since.
         lines: The telling lines of the journal.
         fault: ``signal``, and where the stack shows it ``library`` and ``plugin``.
@@ -86,13 +86,13 @@ class Facts:
     goodbye: str | None = None
     witnessed: bool = False
     pid: int | None = None
-    comm: str | None = None
     told_by: str | None = None
     exit_status: int | None = None
     signal: int | None = None
     result: str | None = None
     host_job: str | None = None
     oom_kills: int = 0
+    own_oom_kills: int = 0
     filesystem_errors: int = 0
     lines: list[str] = field(default_factory=list)
     fault: dict[str, str] | None = None
@@ -359,7 +359,7 @@ def _about_report(report: Report | None) -> dict[str, Any]:
     about = {
         "witnessed": True,
         "pid": report.pid,
-        "comm": report.comm,
+        "own_oom_kills": report.own_oom_kills,
         "host_job": going_down(report.jobs),
         "lines": _telling(report.service_lines) + _telling(report.kernel_lines),
     }

@@ -86,28 +86,17 @@ class Rule(NamedTuple):
 def _out_of_memory(facts: Facts) -> Signs:
     if facts.result == "oom-kill":
         yield Sign("systemd", "oom_result", is_proof=True)
-    killed = rf"[Kk]illed process {facts.pid} "
+    killed = rf"[Kk]illed process {facts.pid} \("
     if facts.pid and any(re.search(killed, line) for line in facts.lines):
         yield Sign("kernel", "oom_line", {"pid": facts.pid}, is_proof=True)
     if facts.oom_kills:
-        is_own = facts.signal == SIGKILL and not _another_was_killed(facts)
+        is_own = facts.signal == SIGKILL and facts.own_oom_kills > 0
         yield Sign("kernel", "oom_count", {"count": facts.oom_kills}, is_proof=is_own)
     available = facts.last_vitals.get("memory_available_bytes")
     if available is not None and available < LOW_MEMORY_BYTES:
         yield Sign("heartbeat", "memory_low", {"bytes": available})
     if _recent(facts).get("type") == "MemoryError":
         yield Sign("process", "memory_error")
-
-
-def _another_was_killed(facts: Facts) -> bool:
-    """Whether the kernel's log names another process. A container has numbers of its own."""
-    killed = [found for line in facts.lines if (found := _KILLED.search(line))]
-    return bool(killed) and not any(
-        int(found[1]) == facts.pid or found[2] == facts.comm for found in killed
-    )
-
-
-_KILLED = re.compile(r"[Kk]illed process (\d+) \(([^)]*)\)")
 
 
 def _recent(facts: Facts) -> dict[str, Any]:

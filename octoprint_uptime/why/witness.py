@@ -116,18 +116,18 @@ class Witness:
 class Report(NamedTuple):
     """What a witness noted at the death of the process.
 
-    ``died`` is in seconds since the boot. ``status`` is what ``wait`` would have
-    told its parent, ``None`` if the parent was quicker. ``comm`` is the kernel's short name of the
-    process. ``result``, ``main_pid``, ``code`` and ``exit_status`` are systemd's ``Result``,
-    ``ExecMainPID``, ``ExecMainCode`` and ``ExecMainStatus``.
+    ``died`` is in seconds since the boot. ``status`` is what ``wait`` would have told its parent,
+    ``None`` if the parent was quicker. ``own_oom_kills`` are those of OctoPrint's control group,
+    while OctoPrint ran. ``result``, ``main_pid``, ``code`` and ``exit_status`` are systemd's
+    ``Result``, ``ExecMainPID``, ``ExecMainCode`` and ``ExecMainStatus``.
     ``jobs`` are the units that systemd was about to start. The lines are the journal's.
     """
 
     pid: int
-    comm: str
     died: float
     status: int | None
     oom_kills: int | None
+    own_oom_kills: int
     result: str | None
     main_pid: int | None
     code: int | None
@@ -179,11 +179,11 @@ def _parsed(lines: list[str]) -> Report:
             facts[name] = value
     return Report(
         pid=int(facts["pid"]),
-        comm=facts.get("comm", ""),
         # The shell reads a clock that a container may have of its own.
         died=float(facts["since"]) + float(facts["died"]) - float(facts["began"]),
         status=_wait_status(facts.get("stat", "")),
         oom_kills=_number(facts, "oom_kills"),
+        own_oom_kills=_number(facts, "own_oom_kills") or 0,
         result=facts.get("Result"),
         main_pid=_number(facts, "ExecMainPID"),
         code=_number(facts, "ExecMainCode"),
@@ -195,7 +195,7 @@ def _parsed(lines: list[str]) -> Report:
 
 
 def _number(facts: dict[str, str], name: str) -> int | None:
-    return int(facts[name]) if name in facts else None
+    return int(facts[name]) if facts.get(name) else None
 
 
 def _wait_status(stat: str) -> int | None:

@@ -10,7 +10,7 @@ watch() {
     # systemd ends what is left of a service; this is what has to be left.
     trap '' TERM HUP INT QUIT
     read -r began _ </proc/uptime
-    read -r comm <"/proc/$2/comm"
+    own_before=$(own_oom_kills)
     read -r word && [ "$word" = goodbye ] && exit
     read -r died _ </proc/uptime
     exit_code "$2" || exit # the pipe is gone, but not OctoPrint
@@ -37,9 +37,9 @@ testify() {
     tell "began $began"
     tell "died $died"
     tell "pid $2"
-    tell "comm $comm"
     tell "stat $stat"
-    oom_kills
+    tell "oom_kills $(count_in /proc/vmstat)"
+    tell "own_oom_kills $(($(own_oom_kills) - own_before))"
     if [ -n "$4" ]; then
         service "$4" "$5"
         # What systemd itself says of the service, not what the service printed.
@@ -57,10 +57,26 @@ tell() {
     printf '%s\n' "$1"
 }
 
-oom_kills() {
+# How many processes of OctoPrint's own control group, which is this one's too, the kernel has
+# ended for lack of memory. 0 where it does not count that.
+own_oom_kills() {
+    kills=0
+    while IFS=: read -r _ controllers path; do
+        case $controllers in
+            memory) file=/sys/fs/cgroup/memory$path/memory.oom_control ;;
+            "") file=/sys/fs/cgroup$path/memory.events ;;
+            *) continue ;;
+        esac
+        [ -r "$file" ] && kills=$(count_in "$file")
+    done </proc/self/cgroup
+    tell "${kills:-0}"
+}
+
+# The number behind "oom_kill" in a file of the kernel's.
+count_in() {
     while read -r name count; do
-        [ "$name" = oom_kill ] && tell "oom_kills $count"
-    done </proc/vmstat
+        [ "$name" = oom_kill ] && tell "$count"
+    done <"$1"
 }
 
 # systemd may need a moment to notice, and forgets when it starts the service again.

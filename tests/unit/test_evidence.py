@@ -316,7 +316,6 @@ since 1000.5
 began 77.10
 died 90.35
 pid 4711
-comm octoprint
 stat {stat}
 oom_kills 4
 Result=signal
