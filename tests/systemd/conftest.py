@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from machine import Machine
 
-PLUGINS = Path(__file__).parent / "plugins"
+PLUGINS = Path(__file__).parent.parent / "server" / "plugins"
 LOG_LINES_SHOWN = 200
 
 machines_of_this_test: list[Machine] = []
@@ -32,7 +32,7 @@ def as_root() -> None:
 
 @pytest.fixture
 def new_machine(tmp_path_factory, users_file):
-    """Makes machines with the account ``admin`` and the culprit; they go with the test."""
+    """Makes machines with the account ``admin`` and other plugins; they go with the test."""
 
     def make(*service: str, **how) -> Machine:
         machine = Machine(tmp_path_factory.mktemp("machine"), *service, **how)

@@ -55,11 +55,11 @@ def sources(entry):
     return [item["source"] for item in entry["why"]["evidence"]]
 
 
-def culprit(machine, deed):
-    """Have the culprit do it, and OctoPrint die of it, maybe before it has answered."""
+def die(machine, how):
+    """Have a plugin bring OctoPrint down, maybe before that has answered."""
     session = machine.server.login("admin", PASSWORD)
     with contextlib.suppress(requests.ConnectionError):
-        session.post("/api/plugin/culprit", {"command": deed}).raise_for_status()
+        session.post("/api/plugin/deaths", {"command": "die", "how": how}).raise_for_status()
     machine.wait_until_dead()
 
 
@@ -128,10 +128,10 @@ class TestKilled:
             assert subject["ends"]["power_loss"] == 0
 
 
-class TestCulprit:
+class TestDeaths:
     def test_leaves(self, running):
         machine = running()
-        culprit(machine, "leave")
+        die(machine, "exit")
         machine.start()
         end = octoprint_end(machine)
         assert told(end) == ("crash", "exited", "certain")
@@ -141,7 +141,7 @@ class TestCulprit:
 
     def test_takes_all_memory(self, running):
         machine = running(*LITTLE_MEMORY)
-        culprit(machine, "hoard")
+        die(machine, "leak")
         machine.start()
         end = octoprint_end(machine)
         assert told(end) == ("crash", "out_of_memory", "certain")
@@ -149,7 +149,7 @@ class TestCulprit:
 
     def test_crashes(self, running):
         machine = running()
-        culprit(machine, "crash")
+        die(machine, "segfault")
         machine.start()
         end = octoprint_end(machine)
         assert told(end) == ("crash", "native_crash", "certain")
