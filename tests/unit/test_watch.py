@@ -20,20 +20,6 @@ class Loop:
 
 
 @pytest.fixture
-def board(tmp_path):
-    """Makes a root with such files, and gives it."""
-
-    def make(**files):
-        for name, text in files.items():
-            file = tmp_path / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text)
-        return tmp_path
-
-    return make
-
-
-@pytest.fixture
 def new_watch(tmp_path, request):
     told = []
 
@@ -52,8 +38,8 @@ def new_watch(tmp_path, request):
 
 
 class TestUndervoltage:
-    def test_from_the_kernel(self, board, new_watch, caplog):
-        root = board(**{ALARM: "1\n", "sys/class/hwmon/hwmon0/name": "rpi_volt\n"})
+    def test_from_the_kernel(self, host, new_watch, caplog):
+        root = host({ALARM: "1\n", "sys/class/hwmon/hwmon0/name": "rpi_volt\n"})
         (root / "data").write_text("no folder: all else cannot be watched")
         watch = new_watch(root)
         assert watch.hears_undervoltage
@@ -62,8 +48,8 @@ class TestUndervoltage:
         (complaint,) = (r.getMessage() for r in caplog.records if r.name.startswith("test_"))
         assert complaint.startswith("Nothing will show why OctoPrint ends: ")
 
-    def test_where_there_is_no_sensor_pi_support_tells(self, board, new_watch):
-        assert not new_watch(board()).hears_undervoltage
+    def test_where_there_is_no_sensor_pi_support_tells(self, host, new_watch):
+        assert not new_watch(host({})).hears_undervoltage
 
     @pytest.mark.parametrize("hears_it_elsewhere", [False, True])
     def test_it_is_not_counted_twice(self, mocker, hears_it_elsewhere):
@@ -95,8 +81,8 @@ class TestUnit:
             ("0::/\n", None),
         ],
     )
-    def test_of_the_process(self, board, cgroup, unit):
-        root = board(**{"proc/self/cgroup": cgroup})
+    def test_of_the_process(self, host, cgroup, unit):
+        root = host({"proc/self/cgroup": cgroup})
         assert own_unit(root) is None  # without systemd
         (root / "run/systemd/system").mkdir(parents=True)
         assert own_unit(root) == unit
