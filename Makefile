@@ -1,14 +1,14 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-# Environments are made one after the other.
+# Two rules must not create environments at the same time.
 .NOTPARALLEL:
 
 OCTOPRINT ?= 1.11.8
 PYTHON ?= python3
-# The Debians that `make fresh` tries.
+# The Debian releases that `make fresh` tests.
 SUITES ?= bookworm trixie
 
-# One virtual environment per OctoPrint, made by tools/venv.sh where it is missing or stale.
+# One virtual environment per OctoPrint version; tools/venv.sh creates it if missing or stale.
 VENV := .venv/octoprint-$(OCTOPRINT)
 BIN := $(VENV)/bin
 
@@ -16,7 +16,7 @@ BIN := $(VENV)/bin
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
-# Chrome does as well, or whatever CHROMIUM names.
+# Chrome or the browser in CHROMIUM replaces Chromium.
 CHROMIUM_PACKAGE = chromium=$(or $(CHROMIUM),$(shell command -v google-chrome || echo chromium))
 
 MAKE_VENV := tools/venv.sh $(VENV) $(PYTHON) $(OCTOPRINT)
@@ -47,8 +47,18 @@ fresh: ## Run the demo and the tests in bare Debians; needs root
 
 .PHONY: farm-test
 farm-test: venv-develop ## Run a small farm: three servers, a real Prometheus, a real MQTT broker
-	@tools/debian.sh --services prometheus mosquitto
+	@tools/debian.sh --services prometheus prometheus-alertmanager mosquitto
 	@$(BIN)/python -m pytest tests/farm
+
+# The newest Home Assistant for the newest Python here: 2025.5 needs Python 3.13.2.
+HA_VERSION ?= 2025.4.4
+HA_PYTHON ?= $(or $(shell ls -v $(HOME)/.pyenv/versions/3.13.*/bin/python 2>/dev/null | tail -1),python3.13)
+
+.PHONY: ha-test
+ha-test: venv-develop ## Run OctoPrints beside a real Home Assistant and a real MQTT broker
+	@tools/debian.sh --services mosquitto
+	@tools/hass.sh .venv/home-assistant $(HA_PYTHON) $(HA_VERSION)
+	@$(BIN)/python -m pytest tests/home_assistant
 
 .PHONY: systemd-test
 systemd-test: venv-develop ## Run OctoPrint under a real systemd; needs root
@@ -56,9 +66,10 @@ systemd-test: venv-develop ## Run OctoPrint under a real systemd; needs root
 		dbus=/usr/lib/systemd/system/dbus.service
 	@$(BIN)/python -m pytest tests/systemd
 
-.PHONY: browsers
-browsers: ## Run the page's most important tests in WebKit and Firefox
+.PHONY: browsers browsers-environment
+browsers-environment:
 	@$(MAKE_VENV) develop,browsers webkit2gtk-driver=WebKitWebDriver xvfb=Xvfb firefox-esr
+browsers: browsers-environment ## Run the page's most important tests in WebKit and Firefox
 	@$(BIN)/python -m pytest tests/browsers
 
 .PHONY: matrix
@@ -94,7 +105,7 @@ release: venv-develop ## Build sdist and wheel of a clean tree, check them, try 
 	@$(BIN)/python tools/release.py
 
 .PHONY: screenshots
-screenshots: ## Take the pictures in docs/ anew
+screenshots: ## Take the pictures in docs/ again
 	@$(MAKE_VENV) develop $(CHROMIUM_PACKAGE)
 	@$(BIN)/python tools/screenshots.py
 

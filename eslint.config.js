@@ -6,6 +6,7 @@ import globals from "globals";
 const octoprint = {
     OCTOPRINT_VIEWMODELS: "readonly",
     PNotify: "readonly",
+    copyToClipboard: "readonly",
     showConfirmationDialog: "readonly",
     OctoPrint: "readonly",
     LOCALE: "readonly",

@@ -1,12 +1,14 @@
-"""OctoPrint-Uptime: how long host, OctoPrint and printer connection have been up."""
+"""OctoPrint-Uptime: how long the host, OctoPrint and the printer connection have been up."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import platform
+import socket
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any
 
 import flask
 import octoprint.plugin
@@ -27,11 +29,19 @@ from .format_uptime import (
 from .history.ends import UNPLANNED_ENDS
 from .history.listener import Listener
 from .history.original import TOKEN_FILE
+from .history.outlook import Outlook
+from .history.position import PositionReader
 from .history.record import Version
 from .history.recorder import HistoryUnavailableError, Recorder
-from .history.report import NO_PREVIOUS_END, Timeline, history_answer
+from .history.report import NO_PREVIOUS_END, Timeline
 from .reader import UptimeReader
-from .settings import SETTINGS, defaults, valid_settings, without_defaults
+from .settings import (
+    SETTINGS,
+    defaults,
+    restricted_paths,
+    valid_settings,
+    without_defaults,
+)
 from .telling.answers import (
     BadQueryError,
     HistoryQuery,
@@ -40,14 +50,20 @@ from .telling.answers import (
     refusal,
     uptime_answer,
 )
-from .telling.mqtt import LastEnd
+from .telling.home_assistant import Device, HomeAssistant, Told, address
+from .telling.identity import IDENTITY_FILE, Identity, board_model
+from .telling.monitors import Monitor
+from .telling.mqtt import LAST_END, OctoPrintMqtt, Retained
+from .telling.notes import Notes, tested
+from .telling.pings import Pings, Plan, TooManyTestsError
+from .why.connection import ConnectionWatch
 from .why.goodbye import host_goes_down
 from .why.watch import FOLDER as LAST_WORDS_FOLDER
 from .why.watch import Watch
 
 if TYPE_CHECKING:
     from .history.record import Reasons, Totals
-    from .history.report import PowerLosses
+    from .telling.health import Look
     from .telling.metrics import Metrics
 
 __all__ = [
@@ -59,7 +75,16 @@ __all__ = [
 ]
 
 
-OWN_EVENTS = ("plugin_octoprint_uptime_started", "plugin_octoprint_uptime_unplanned")
+EVENTS = ("started", "unplanned")
+OWN_EVENTS = tuple(f"plugin_octoprint_uptime_{event}" for event in EVENTS)
+
+# Whether the plugin stays after the next restart, by Plugin Manager event.
+STAYS_AFTER = {
+    "plugin_pluginmanager_disable_plugin": False,
+    "plugin_pluginmanager_uninstall_plugin": False,
+    "plugin_pluginmanager_enable_plugin": True,
+    "plugin_pluginmanager_install_plugin": True,
+}
 
 
 class OctoPrintUptimePlugin(
@@ -76,18 +101,23 @@ class OctoPrintUptimePlugin(
     def __init__(self) -> None:
         super().__init__()
         self._reader = UptimeReader()
-        # OctoPrint's own settings merge several layers at each look, too slow to be
-        # read anew for every request.
+        # OctoPrint merges several layers on every settings read, which is too slow for each
+        # request.
         self._values = defaults()
         self._is_server = False
         self._recorder: Recorder | None = None
+        self._pings: Pings | None = None
         self._unacknowledged_end: dict[str, Any] | None = None
         self._asking_for_the_end = threading.Lock()
+        self._told = Told(NO_PREVIOUS_END, None, undervoltage=False)
+        self._is_up = False
+        self._stays = True
+        self._listens_on = ("", 0)
 
     def get_uptime(self) -> dict[str, Any]:
-        """What ``GET /api/plugin/octoprint_uptime`` answers, without a request.
+        """Return the answer of ``GET /api/plugin/octoprint_uptime`` without a request.
 
-        As for someone who may view uptimes and no more.
+        It holds only what the view permission allows.
         """
         return self._uptime(with_logs=False)
 
@@ -95,30 +125,54 @@ class OctoPrintUptimePlugin(
         answer = uptime_answer(
             self._reader.read(), self._values, self._unacknowledged_end, with_logs=with_logs
         )
+        answer["pings"] = self._pings.status() if self._pings else None
         if not answer["uptime_available"]:
-            answer["error"] = gettext("The uptime of the host cannot be determined.")
+            answer["error"] = gettext("The host's uptime is not available.")
         return answer
 
     def initialize(self) -> None:
-        # Not get_plugin_data_folder(), which makes it: on a disk that is full that would
-        # cost the whole plugin.
+        # get_plugin_data_folder() creates the folder. On a full disk that fails, and the whole
+        # plugin with it.
         folder = Path(self._data_folder)
         log = Path(self._settings.getBaseFolder("logs"), "octoprint.log")
         # The printer may connect before OctoPrint calls on_startup.
-        self._recorder = Recorder(
+        recorder = Recorder(
             folder / "history.db",
             self._logger,
             heartbeat_seconds=lambda: self._values["heartbeat_seconds"],
             history_days=lambda: self._values["history_days"],
             on_change=self._on_history_changed,
         )
-        self._watch = Watch(folder, log, self._recorder.undervoltage, self._logger)
-        self._listener = Listener(self._reader, self._recorder, self._tell_browsers, self._logger)
+        self._watch = Watch(folder, log, recorder.undervoltage, self._logger)
+        self._recorder = recorder
+        self._connection_watch = ConnectionWatch(self._shown_error)
+        self._listener = Listener(
+            self._reader,
+            self._recorder,
+            self._connection_watch,
+            self._on_connection,
+            self._logger,
+        )
         if self._watch.hears_undervoltage:
             self._listener.ignore_throttle_states()
-        self._last_end = LastEnd(
-            self._mqtt_publish,
-            lambda: self._settings.global_get(["plugins", "mqtt", "publish", "baseTopic"]),
+        self._mqtt = OctoPrintMqtt(
+            lambda: self._plugin_manager.get_helpers("mqtt"),
+            lambda path: self._settings.global_get(["plugins", "mqtt", *path]),
+            self._logger,
+        )
+        self._retained = Retained(self._mqtt)
+        self._home_assistant = HomeAssistant(
+            self._mqtt,
+            Identity(folder, self._logger),
+            self._device,
+            self._reader.read,
+            self._logger,
+        )
+        self._notes = Notes(lambda: self._settings.global_get(["appearance", "defaultLanguage"]))
+        self._pings = Pings(
+            lambda: self._notes.printing(self._printer.get_current_data()),
+            self._tell_browsers,
+            f"OctoPrint-Uptime/{self._plugin_version}",
             self._logger,
         )
 
@@ -131,10 +185,15 @@ class OctoPrintUptimePlugin(
             "js": [
                 "js/uptime_widget.js",
                 "js/uptime_ends.js",
-                "js/uptime_days.js",
+                "js/uptime_axis.js",
                 "js/uptime_why.js",
+                "js/uptime_print.js",
+                "js/uptime_lanes.js",
+                "js/uptime_picture.js",
+                "js/uptime_list.js",
                 "js/uptime_history.js",
                 "js/uptime_notice.js",
+                "js/uptime_pings.js",
                 "js/uptime_settings.js",
                 "js/uptime_health.js",
             ],
@@ -143,7 +202,7 @@ class OctoPrintUptimePlugin(
     ##~~ BlueprintPlugin
 
     def is_blueprint_protected(self) -> bool:
-        return False  # for the same reason as the API
+        return False  # for the same reason as is_api_protected
 
     def is_blueprint_csrf_protected(self) -> bool:
         return True
@@ -157,10 +216,9 @@ class OctoPrintUptimePlugin(
         except BadQueryError as error:
             return self._refuse(400, str(error))
         try:
-            records = self._recorder.records()
+            answer = self._recorder.answer(query.days)
         except HistoryUnavailableError as error:
             return self._no_history(error)
-        answer = history_answer(records, self._recorder.now(), query.days)
         if query.format == "csv":
             return self._csv(answer)
         return self._json(history_json(answer, with_logs=self._may_read_logs()))
@@ -174,7 +232,7 @@ class OctoPrintUptimePlugin(
 
     @functools.cached_property
     def _metrics(self) -> Metrics:
-        # Not at the top: only those who are scraped need prometheus_client in memory.
+        # Imported here so that prometheus_client takes memory only once something scrapes.
         from .telling.metrics import Metrics, UptimeCollector  # noqa: PLC0415
 
         build = {
@@ -191,7 +249,7 @@ class OctoPrintUptimePlugin(
             return None
 
     def _csv(self, answer: dict[str, Any]) -> flask.Response:
-        # Spreadsheets take what does not begin with this mark for some other encoding.
+        # Without the byte order mark, spreadsheets guess another encoding.
         response = flask.Response(history_csv(answer).encode("utf-8-sig"), mimetype="text/csv")
         response.headers["Content-Disposition"] = "attachment; filename=uptime-history.csv"
         return response
@@ -201,7 +259,7 @@ class OctoPrintUptimePlugin(
     def get_additional_environment(self) -> dict[str, str]:
         uptimes = self._reader.read()
         environment = {"system_uptime": uptimes.host}
-        # On the command line the process is not the server, and its age says nothing.
+        # On the command line this process is not the server, so its age is not OctoPrint's uptime.
         if self._is_server:
             environment["octoprint_uptime"] = uptimes.octoprint
         return {
@@ -214,10 +272,25 @@ class OctoPrintUptimePlugin(
     def on_event(self, event: str, payload: Any) -> None:
         self._listener.hear(event, payload)
         if event == Events.SETTINGS_UPDATED:
-            self._recorder.soon(self._last_end.follow_base_topic)
+            self._tell_mqtt_soon()
+        # Any plugin can fire any event with any payload.
+        if (
+            event in STAYS_AFTER
+            and isinstance(payload, dict)
+            and payload.get("id") == self._identifier
+        ):
+            self._stays = STAYS_AFTER[event]
+            self._tell_mqtt_soon()
 
-    def _tell_browsers(self) -> None:
-        self._plugin_manager.send_plugin_message(self._identifier, {})
+    def _on_connection(self) -> None:
+        self._tell_browsers()
+        self._tell_mqtt_soon()
+
+    def _shown_error(self) -> str:
+        return self._printer.get_current_data()["state"]["error"] or ""
+
+    def _tell_browsers(self, **changed: bool) -> None:
+        self._plugin_manager.send_plugin_message(self._identifier, changed)
 
     ##~~ SettingsPlugin
 
@@ -228,12 +301,13 @@ class OctoPrintUptimePlugin(
         stored = self._settings.get_all_data(merged=False, incl_defaults=False)
         self._keep_settings({} if stored is None else stored)
 
-    def on_settings_load(self) -> dict[str, Any]:
-        return dict(self._values)
+    def get_settings_restricted_paths(self) -> dict[str, list[list[Any]]]:
+        return {"admin": restricted_paths()}  # everyone with the settings permission
 
     def on_settings_save(self, data: Any) -> dict[str, Any]:
         stored = self._keep_settings(data)
         self._watch.keep_witness(self._values["witness"])
+        self._pings.follow(self._ping_plan())
         self._recorder.beat()
         return stored
 
@@ -251,24 +325,26 @@ class OctoPrintUptimePlugin(
     ##~~ SimpleApiPlugin
 
     def is_api_protected(self) -> bool:
-        # on_api_get refuses by itself: OctoPrint's own refusal knows nothing of the
-        # view permission, and its body lacks uptime_available.
+        # on_api_get checks the view permission. OctoPrint's own refusal ignores it and lacks
+        # uptime_available.
         return False
 
     def on_api_get(self, request: flask.Request) -> flask.Response:
         if not Permissions.PLUGIN_OCTOPRINT_UPTIME_VIEW.can():
             return self._may_not_view()
-        # Not jsonify: OctoPrint has it indent, which takes Python's slow encoder.
+        # OctoPrint makes jsonify indent, which uses Python's slow encoder.
         return self._json(flask.json.dumps(self._uptime(with_logs=self._may_read_logs())))
 
     def get_api_commands(self) -> dict[str, list[str]]:
-        return {"acknowledge": [], "clear_history": []}
+        return {"acknowledge": [], "clear_history": [], "test_ping": ["ping_url", "ping_style"]}
 
     def on_api_command(self, command: str, data: Any) -> flask.Response | None:
+        if command == "test_ping":
+            return self._test_ping(data["ping_url"], data["ping_style"])
         if command == "clear_history":
             if not Permissions.SETTINGS.can():
                 return self._refuse(
-                    403, gettext("Clearing the history takes the settings permission.")
+                    403, gettext("You need the settings permission to clear the history.")
                 )
             action = self._recorder.clear
         else:
@@ -281,6 +357,24 @@ class OctoPrintUptimePlugin(
             return self._no_history(error)
         return None
 
+    def _test_ping(self, url: Any, style: Any) -> flask.Response:
+        if not Permissions.SETTINGS.can():
+            return self._refuse(
+                403, gettext("You need the settings permission to send a test ping.")
+            )
+        url, complaint = SETTINGS["ping_url"].valid(url)
+        if complaint or not url:
+            return self._refuse(
+                400,
+                gettext("The address must start with http:// or https:// and contain a host name."),
+            )
+        monitor = Monitor.chosen(url, SETTINGS["ping_style"].valid(style)[0])
+        try:
+            answer, seconds = self._pings.test(monitor, self._notes.test())
+        except TooManyTestsError:
+            return self._refuse(429, gettext("Too many test pings. Try again in a minute."))
+        return self._json(flask.json.dumps(tested(monitor.style, answer, seconds)))
+
     def _may_read_logs(self) -> bool:
         return bool(Permissions.ADMIN.can())
 
@@ -291,7 +385,7 @@ class OctoPrintUptimePlugin(
         return flask.make_response(flask.jsonify(refusal(sentence)), status)
 
     def _may_not_view(self) -> flask.Response:
-        return self._refuse(403, gettext("You do not have the permission to view the uptimes."))
+        return self._refuse(403, gettext("You do not have permission to view uptimes."))
 
     def _no_history(self, error: HistoryUnavailableError) -> flask.Response:
         return self._refuse(503, gettext("The history is not available: %(reason)s.", reason=error))
@@ -300,21 +394,31 @@ class OctoPrintUptimePlugin(
 
     def on_startup(self, host: str, port: int) -> None:
         self._is_server = True
+        self._listens_on = (host, port)
         self._watch.start(IOLoop.current(), with_witness=self._values["witness"])
         versions, folders = self._plugins()
         self._recorder.start(
             self._reader.read().octoprint,
             octoprint.util.version.get_octoprint_version_string(),
             watch=self._watch,
+            position=PositionReader(self._printer, self._logger).read,
             versions=versions,
             plugins=folders,
         )
         if self._reader.unknown:
             reasons = (f"{clock} ({why})" for clock, why in self._reader.unknown.items())
-            self._logger.warning("psutil cannot tell the start of: %s", ", ".join(reasons))
+            self._logger.warning("psutil could not determine the start of: %s", ", ".join(reasons))
+        self._pings.start(IOLoop.current(), self._ping_plan())
+
+    def _ping_plan(self) -> Plan | None:
+        url = self._values["ping_url"]
+        if not url:
+            return None
+        monitor = Monitor.chosen(url, self._values["ping_style"])
+        return Plan(monitor, self._values["ping_interval_seconds"])
 
     def _plugins(self) -> tuple[dict[str, Version], dict[str, str]]:
-        """The versions of OctoPrint and other authors' plugins, and the folders of the latter."""
+        """Return the versions of OctoPrint and third-party plugins, and those plugins' folders."""
         manager = self._plugin_manager
         infos = [*manager.enabled_plugins.values(), *manager.disabled_plugins.values()]
         others = [info for info in infos if not info.bundled]
@@ -330,24 +434,57 @@ class OctoPrintUptimePlugin(
         timeline = self._timeline()
         payload = timeline.previous_end() if timeline else NO_PREVIOUS_END
         self._event_bus.fire(Events.PLUGIN_OCTOPRINT_UPTIME_STARTED, payload)
-        if payload["previous_end"] in UNPLANNED_ENDS:
+        note = None
+        if timeline and payload["previous_end"] in UNPLANNED_ENDS:
             self._event_bus.fire(Events.PLUGIN_OCTOPRINT_UPTIME_UNPLANNED, payload)
-        self._last_end.publish(payload)
+            note = functools.partial(self._notes.unplanned, payload, timeline.previous_why())
+        self._pings.end_is_known(note)
+        self._is_up = True
+        if self._mqtt.is_there():
+            self._tell_mqtt()
 
-    def _mqtt_publish(self) -> Callable[..., Any] | None:
-        helpers = self._plugin_manager.get_helpers("mqtt", "mqtt_publish")
-        return helpers["mqtt_publish"] if helpers else None
+    def _tell_mqtt_soon(self) -> None:
+        # Until then, OctoPrint-MQTT may still be starting.
+        if self._is_up and self._mqtt.is_there():
+            self._recorder.soon(self._tell_mqtt)
+
+    def _tell_mqtt(self) -> None:
+        self._mqtt.listen(lambda: self._recorder.soon(self._retained.broker_reached))
+        self._retained.keep(self._mqtt_messages() if self._stays else {})
+
+    def _mqtt_messages(self) -> dict[str, Any]:
+        return {
+            self._mqtt.topic(LAST_END): self._told.last_end,
+            **self._home_assistant.messages(
+                self._told,
+                wanted=self._values["home_assistant"],
+                prefix=self._values["home_assistant_prefix"],
+            ),
+        }
+
+    def _device(self) -> Device:
+        public = {
+            name: self._settings.global_get(["plugins", "discovery", name])
+            for name in ("publicHost", "publicPort", "pathPrefix")
+        }
+        return Device(
+            name=self._settings.global_get(["appearance", "name"]),
+            octoprint_version=octoprint.util.version.get_octoprint_version_string(),
+            plugin_version=self._plugin_version,
+            board=board_model(),
+            address=address(*self._listens_on, socket.gethostname(), public),
+        )
 
     def _on_history_changed(self) -> None:
         with self._asking_for_the_end:
             timeline = self._timeline()
             if timeline:
                 self._unacknowledged_end = timeline.unacknowledged()
-        self._tell_browsers()
+                self._told = Told.by(timeline)
+        self._tell_browsers(history=True)
+        self._tell_mqtt_soon()
 
     def _timeline(self) -> Timeline | None:
-        if self._recorder is None:  # the health check may ask before initialize()
-            return None
         try:
             return Timeline(self._recorder.records(), self._recorder.now())
         except HistoryUnavailableError:
@@ -356,10 +493,13 @@ class OctoPrintUptimePlugin(
     ##~~ ShutdownPlugin
 
     def on_shutdown(self) -> None:
-        try:
-            self._recorder.stop(host_goes_down)
-        finally:
-            self._watch.stop()
+        # ExitStack runs these in reverse order, and runs each even if another fails.
+        with contextlib.ExitStack() as last:
+            last.callback(self._pings.wait_for_goodbye)
+            last.callback(self._watch.stop)
+            last.callback(self._recorder.stop, host_goes_down)
+            last.callback(self._connection_watch.stop)
+            self._pings.say_goodbye(self._notes.goodbye)
 
     ##~~ TemplatePlugin
 
@@ -388,10 +528,10 @@ class OctoPrintUptimePlugin(
         return [
             {
                 "key": "VIEW",
-                "name": "view",  # OctoPrint puts the plugin's name in front
+                "name": "view",  # OctoPrint prefixes it with the plugin's name
                 "description": gettext(
-                    "Allows to view the uptimes of the host, OctoPrint and the printer connection,"
-                    " and their history."
+                    "Allows viewing the uptimes of the host, OctoPrint and the"
+                    " printer connection, and their history."
                 ),
                 "default_groups": [ADMIN_GROUP, USER_GROUP, READONLY_GROUP],
                 "roles": ["view"],
@@ -401,24 +541,33 @@ class OctoPrintUptimePlugin(
     ##~~ octoprint.events.register_custom_events hook
 
     def register_custom_events(self) -> list[str]:
-        return ["started", "unplanned"]
+        return list(EVENTS)
 
     ##~~ octoprint.plugin.backup.additional_excludes hook
 
     def get_backup_excludes(self, excluded: list[str], *args: Any, **kwargs: Any) -> list[str]:
-        return [TOKEN_FILE, LAST_WORDS_FOLDER]
+        return [TOKEN_FILE, IDENTITY_FILE, LAST_WORDS_FOLDER]
 
     ##~~ octoprint.plugin.health_check.get_additional_checks hook
 
     def get_additional_health_checks(self) -> list[type]:
-        # Not at the top: only who calls this has what it imports.
-        from .telling.health import power_check  # noqa: PLC0415
+        # Imported here because only callers of this hook need these imports.
+        from .telling.health import checks  # noqa: PLC0415
 
-        return [power_check(self._power_losses)]
+        return checks(self._look)
 
-    def _power_losses(self, days: int) -> PowerLosses | None:
-        timeline = self._timeline()
-        return timeline.power_losses(days) if timeline else None
+    def _look(self) -> Look | None:
+        from .telling.health import Look  # noqa: PLC0415
+
+        if self._recorder is None:  # a health check can run before initialize()
+            return None
+        host = self._watch.host()
+        try:
+            kept = self._recorder.kept()
+            past = Outlook(*kept, self._recorder.now(), host.clock_set)
+        except HistoryUnavailableError:
+            past = None
+        return Look(self._watch.peek(), host, lambda: bool(self._connectivity_checker.online), past)
 
     ##~~ octoprint.server.sockjs.emit hook
 

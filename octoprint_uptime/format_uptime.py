@@ -1,8 +1,7 @@
 """Text for an uptime: seconds in, ``1d 2h 3m 4s`` out.
 
-Pure functions: no OctoPrint, no psutil, no clock. ``tests/format_cases.json`` is the
-table both these and the browser's formatter (``static/clientjs/octoprint_uptime.js``)
-are held to.
+Pure functions: no OctoPrint, no psutil, no clock. ``tests/format_cases.json`` tests both these and
+the browser's formatter (``static/clientjs/octoprint_uptime.js``).
 """
 
 from __future__ import annotations
@@ -14,14 +13,14 @@ from numbers import Real
 from typing import Callable, Union
 
 Seconds = Union[float, Decimal, Fraction]
-# int and float first: they are what comes, and asking an abstract class takes longer.
+# int and float first: they are the usual case, and an abstract class takes longer.
 _NUMBERS = (int, float, Real, Decimal)
 
 _UNITS: tuple[tuple[str, int], ...] = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
 
 def _whole_seconds(seconds: Seconds) -> int:
-    """Cut the fraction off and count anything below zero as zero."""
+    """Cut off the fraction; negative values become zero."""
     if isinstance(seconds, bool) or not isinstance(seconds, _NUMBERS):
         raise TypeError(f"seconds must be a real number, not {seconds!r}")
     try:
@@ -31,9 +30,9 @@ def _whole_seconds(seconds: Seconds) -> int:
 
 
 def _parts(seconds: Seconds, units: str, always: str) -> list[str]:
-    """Split into ``units`` (say ``"dhm"``), largest first.
+    """Split into ``units`` such as ``"dhm"``, largest first.
 
-    Leading units that are zero are left out unless they are in ``always``.
+    Leading zero units are left out unless they are in ``always``.
     """
     rest = _whole_seconds(seconds)
     parts: list[str] = []
@@ -49,7 +48,7 @@ def format_uptime(seconds: Seconds) -> str:
 
     Args:
         seconds: The uptime in seconds, any finite real number. Fractions are cut, not
-            rounded; below zero counts as 0.
+            rounded; a negative value counts as 0.
 
     Returns:
         The largest unit that is not zero and all below it; ``0s`` at least.
@@ -162,4 +161,4 @@ FORMATS: dict[str, Callable[[Seconds], str]] = {
     "d": format_uptime_d,
     "short": format_uptime_short,
 }
-"""Every format by the name it has in the setting ``display_format``."""
+"""Every format by its name in the setting ``display_format``."""

@@ -1,9 +1,8 @@
 """The three clocks: host, OctoPrint process, printer connection.
 
-psutil is asked once, when the reader is made, for the age of the host and of this
-process. From then on time is only added on a monotonic clock that counts sleep, so no
-step of the wall clock (a board without a real-time clock that hears from NTP) can move
-an uptime, and reading costs neither a file nor a process look-up.
+The reader asks psutil for the age of the host and of this process only once, when it is created.
+From then on it adds the time of a monotonic clock that counts sleep. So no step of the wall clock
+can move an uptime, as when NTP sets the clock of a board, and a reading costs no file access.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ import psutil
 
 
 def monotonic_clock() -> Callable[[], float]:
-    """Seconds since the boot, on the clock that goes on in sleep where there is one."""
+    """Return a clock: seconds since the boot, counting sleep where the system can."""
     if hasattr(time, "CLOCK_BOOTTIME"):
         return lambda: time.clock_gettime(time.CLOCK_BOOTTIME)
     return time.monotonic
 
 
 class Uptimes(NamedTuple):
-    """Uptimes in seconds, ``None`` for what cannot be told.
+    """Uptimes in seconds; ``None`` for what is unknown.
 
     ``printer`` is also ``None`` while no printer is connected.
     """
@@ -34,17 +33,17 @@ class Uptimes(NamedTuple):
 
 
 class UptimeReader:
-    """Reads the uptimes; make it once, at start.
+    """Reads the uptimes. Create it once, at start.
 
     Attributes:
-        unknown: Why psutil could not tell a start, by clock (``host``, ``octoprint``).
+        unknown: Why a start is unknown, by clock (``host``, ``octoprint``).
     """
 
     def __init__(self) -> None:
         self.unknown: dict[str, str] = {}
         self._clock = monotonic_clock()
-        # boot_time() goes first: before 7.0 psutil derives create_time() from the boot
-        # time it saw last, which may date from before the wall clock was set.
+        # boot_time() first: before 7.0 psutil derives create_time() from the last boot
+        # time that it read, perhaps before the wall clock was set.
         self._host_started_at = self._started_at("host", psutil.boot_time)
         self._octoprint_started_at = self._started_at(
             "octoprint", lambda: psutil.Process().create_time()
@@ -78,7 +77,7 @@ class UptimeReader:
         try:
             started = ask_psutil()
             age = time.time() - started
-        except Exception as error:  # psutil's platform code raises whatever it meets
+        except Exception as error:  # psutil's platform code raises all kinds of errors
             self.unknown[name] = repr(error)
             return None
         if not (math.isfinite(age) and age >= 0):
@@ -89,10 +88,9 @@ class UptimeReader:
     def _give_back_the_second_cut_off(self) -> None:
         """Undo the kernel's rounding of the boot time.
 
-        Linux tells the boot time in whole seconds, fraction cut, and psutil counts the
-        process from it too, so both seem up to a second too old. The monotonic clock
-        there starts at the very boot: a boot within the second before its zero was at
-        its zero.
+        Linux reports the boot time in whole seconds, rounded down. psutil derives the start of
+        the process from it, so both seem up to a second too old. The monotonic clock of Linux
+        starts at the boot: a boot within the second before its zero was at its zero.
         """
         if self._host_started_at is None or not -1 < self._host_started_at < 0:
             return

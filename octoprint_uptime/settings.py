@@ -1,19 +1,21 @@
-"""The settings: one table, and the one function that makes anything valid."""
+"""The settings: one table, and the function that makes any input valid."""
 
 from __future__ import annotations
 
 import math
 import reprlib
+import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Union
+from urllib.parse import urlsplit
 
 from .format_uptime import FORMATS
 
 
 @dataclass(frozen=True)
 class Switch:
-    """On or off; also as YAML and JavaScript owners write it."""
+    """On or off, in any spelling of YAML or JavaScript."""
 
     default: bool
 
@@ -43,7 +45,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Interval:
-    """A whole number of seconds or days within a range; fractions are cut."""
+    """A whole number of seconds or days within a range; fractions are cut off."""
 
     default: int
     minimum: int
@@ -62,9 +64,56 @@ class Interval:
         return nearest, "" if nearest == number else complaint
 
 
+MOST_CHARACTERS = 2000
+
+
+@dataclass(frozen=True)
+class Address:
+    """An address for requests, or empty. It is a secret, so no error repeats it."""
+
+    default: str = ""
+
+    def valid(self, raw: Any) -> tuple[str, str]:
+        text = raw.strip() if isinstance(raw, str) else None
+        if text is not None and (not text or _is_address(text)):
+            return text, ""
+        return self.default, "must be empty or an address with http:// or https:// and a host"
+
+
+def _is_address(text: str) -> bool:
+    if len(text) > MOST_CHARACTERS or not text.isprintable() or " " in text:
+        return False
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True)
+class TopicPrefix:
+    """A prefix of MQTT topics, without wildcards or a slash at the beginning or end."""
+
+    default: str
+    most: int = 200
+
+    def valid(self, raw: Any) -> tuple[str, str]:
+        complaint = (
+            f"must have at most {self.most} characters, no # or +,"
+            " and no slash at the beginning or end"
+        )
+        if not isinstance(raw, str):
+            return self.default, complaint
+        bare = raw.strip("/" + string.whitespace)
+        is_topic = bare.isprintable() and not set("#+") & set(bare)
+        if not is_topic or not 0 < len(bare) <= self.most:
+            return self.default, complaint
+        return bare, "" if bare == raw.strip() else complaint
+
+
 Value = Union[bool, str, int]
 
-SETTINGS: dict[str, Switch | Choice | Interval] = {
+SETTINGS: dict[str, Switch | Choice | Interval | Address | TopicPrefix] = {
     "show_system_uptime": Switch(True),
     "show_octoprint_uptime": Switch(True),
     "show_printer_uptime": Switch(False),
@@ -76,33 +125,44 @@ SETTINGS: dict[str, Switch | Choice | Interval] = {
     "heartbeat_seconds": Interval(60, 10, 600),
     "history_days": Interval(90, 7, 3650, unit="days"),
     "witness": Switch(True),
+    "ping_url": Address(),
+    "ping_style": Choice("auto", ("auto", "healthchecks", "uptime_kuma", "plain")),
+    "ping_interval_seconds": Interval(60, 30, 3600),
+    "home_assistant": Switch(True),
+    "home_assistant_prefix": TopicPrefix("homeassistant"),
 }
 """Every setting's name, kind, default and range."""
 
 
 def defaults() -> dict[str, Value]:
-    """The settings of an owner who has changed none."""
+    """The default of every setting."""
     return {name: setting.default for name, setting in SETTINGS.items()}
 
 
 def valid_settings(raw: Any, missing: Mapping[str, Value]) -> tuple[dict[str, Value], list[str]]:
-    """Turn anything into valid settings.
+    """Turn any input into valid settings.
 
     Args:
-        raw: Whatever was stored or sent. Unknown names are dropped.
-        missing: The values of those that ``raw`` does not name.
+        raw: What was stored or sent. Unknown names are dropped.
+        missing: The values of the settings that ``raw`` lacks.
 
     Returns:
-        A value for every setting, and one sentence for each that was not taken as it
-        was: out of range goes to the nearest bound, unreadable to the default.
+        A value for every setting, and one sentence for each correction. A number out of range
+        becomes the nearest bound, any other invalid value the default; an invalid address
+        changes nothing.
     """
     values = dict(missing)
     if not isinstance(raw, Mapping):
-        return values, [f"The settings must be a mapping, not {reprlib.repr(raw)}"]
+        return values, [f"The settings must be a mapping, not {type(raw).__name__}"]
     corrections = []
     for name, setting in SETTINGS.items():
         if name in raw:
-            values[name], complaint = setting.valid(raw[name])
+            value, complaint = setting.valid(raw[name])
+            if complaint and isinstance(setting, Address):
+                # A mistyped address must not replace the old one: that would end its alarm.
+                corrections.append(f"Setting {name} {complaint}; it is left as it was")
+                continue
+            values[name] = value
             if complaint:
                 used = f"{reprlib.repr(raw[name])}, using {values[name]}"
                 corrections.append(f"Setting {name} {complaint}, not {used}")
@@ -110,5 +170,10 @@ def valid_settings(raw: Any, missing: Mapping[str, Value]) -> tuple[dict[str, Va
 
 
 def without_defaults(values: Mapping[str, Value]) -> dict[str, Value]:
-    """Only what differs from the defaults: all that needs storing."""
+    """The settings that differ from their defaults, which are all that is stored."""
     return {name: value for name, value in values.items() if value != SETTINGS[name].default}
+
+
+def restricted_paths() -> list[list[Any]]:
+    """The secret settings in OctoPrint's form, with the value that others see instead."""
+    return [[(name, s.default)] for name, s in SETTINGS.items() if isinstance(s, Address)]

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from octoprint_server import Session
+from shared.octoprint_server import Session
 
 PASSWORD = "secret"
 

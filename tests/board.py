@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from octoprint_uptime.history.beginning import Beginning
-from octoprint_uptime.history.record import History, Instant, NewRun, Records
+from octoprint_uptime.history.outlook import Outlook
+from octoprint_uptime.history.position import Position
+from octoprint_uptime.history.record import HOUR_SECONDS, History, Instant, NewRun, Records
 from octoprint_uptime.history.report import Timeline, history_answer
 from octoprint_uptime.why.evidence import Scene
+from octoprint_uptime.why.host import HostState
 
 EMPTY_SCENE = Scene()
 HEARTBEAT = 60.0
@@ -18,10 +21,10 @@ NOON = 1_790_000_000.0
 
 
 class Board:
-    """Does what the recorder does, at times that the test says.
+    """Does what the recorder does, at the times that a test chooses.
 
     ``true`` is the Unix time, which the board need not know: its wall clock is ahead of
-    it by ``ahead`` seconds.
+    it by ``ahead`` seconds. ``host`` is how it is otherwise.
     """
 
     def __init__(self, path: Path, true: float = NOON) -> None:
@@ -31,6 +34,7 @@ class Board:
         self._kernel_ids = (f"boot-{number}" for number in itertools.count())
         self.history: History
         self.has_kernel_id = True
+        self.host = HostState(clock_set=True, network=True)
         self.boot()
 
     @property
@@ -38,14 +42,14 @@ class Board:
         return Instant(self.true - self._booted, self.true + self.ahead)
 
     def boot(self, ahead: float = 0.0) -> Board:
-        """The power comes back; the wall clock is ``ahead`` of the true time."""
+        """Boot the board with its wall clock ``ahead`` seconds ahead of the true time."""
         self._booted = self.true
         self.kernel_id = next(self._kernel_ids) if self.has_kernel_id else None
         self.ahead = ahead
         return self
 
     def start(self, copied: bool = False, scene: Scene = EMPTY_SCENE, **more: Any) -> Board:
-        """OctoPrint starts, perhaps with a copy of the record, and finds such a scene.
+        """Start OctoPrint, perhaps with a copy of the record, on a host in such a state.
 
         The last words of the run before it are those of the token that it was started with.
         """
@@ -56,12 +60,12 @@ class Board:
         return self
 
     def off(self, seconds: float) -> Board:
-        """OctoPrint, or the whole board, is down for so long."""
+        """Leave OctoPrint, or the whole board, down for that long."""
         self.true += seconds
         return self
 
     def up(self, seconds: float) -> Board:
-        """OctoPrint runs for so long, with heartbeats."""
+        """Let OctoPrint run for that long, with heartbeats."""
         end = self.true + seconds
         while self.true + HEARTBEAT <= end:
             self.true += HEARTBEAT
@@ -69,27 +73,44 @@ class Board:
         self.true = end
         return self
 
-    def beat(self, **vitals: float) -> Board:
+    def beat(self, position: Position | None = None, **vitals: float) -> Board:
         with self.history.transaction():
             self.history.keep_anchor(self.now)
-            self.history.beat(self.now.since_boot, vitals)
+            self.history.beat(self.now.since_boot, vitals, position)
+            if self.history.is_new_hour(self.now.since_boot):
+                self.history.keep_hour(self.now.since_boot, self.host)
+        return self
+
+    def hours(self, count: int, **vitals: float | Callable[[float], float]) -> Board:
+        """Let hours pass with one heartbeat each; a vital sign may depend on the true time."""
+        for _ in range(count):
+            self.off(HOUR_SECONDS).beat(
+                **{
+                    name: sign(self.true) if callable(sign) else sign
+                    for name, sign in vitals.items()
+                }
+            )
         return self
 
     def set_clock(self, ahead: float = 0.0) -> Board:
-        """Someone sets the wall clock, by default right, and a heartbeat notices."""
+        """Set the wall clock, by default to the true time, and let a heartbeat notice."""
         self.ahead = ahead
         self.beat()
         return self
 
-    def goodbye(self, host: str = "unknown") -> Board:
+    def goodbye(self, host: str = "unknown", position: Position | None = None) -> Board:
         with self.history.transaction():
-            self.history.goodbye(self.now.since_boot, host)
+            self.history.goodbye(self.now.since_boot, host, position)
         self.history.close()
         return self
 
     def kill(self) -> Board:
         self.history.close()
         return self
+
+    def print(self, file: str) -> Board:
+        """Start printing a file."""
+        return self.write("print_started", self.now.since_boot, file)
 
     def write(self, method: str, *arguments: Any) -> Board:
         with self.history.transaction():
@@ -101,6 +122,9 @@ class Board:
 
     def timeline(self) -> Timeline:
         return Timeline(self.records(), self.now)
+
+    def outlook(self, clock_set: bool | None = None) -> Outlook:
+        return Outlook(self.records(), self.history.hours(), self.now, clock_set)
 
     def answer(self, days: int = 30) -> dict[str, Any]:
         return history_answer(self.records(), self.now, days)

@@ -2,11 +2,17 @@ from __future__ import annotations
 
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from accounts import PASSWORD, add_user
-from octoprint_server import OctoPrintServer, Session
+from hypothesis import HealthCheck, settings
+from shared.octoprint_server import OctoPrintServer, Session
+
+# A busy machine may be slow, which is no failure.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 LOG_LINES_SHOWN = 150
 
@@ -15,7 +21,7 @@ servers_of_this_run: list[OctoPrintServer] = []
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Show the servers' logs with a test that failed."""
+    """Show the servers' logs with a failed test."""
     report = yield
     if report.failed:
         for server in servers_of_this_run:
@@ -26,7 +32,7 @@ def pytest_runtest_makereport(item, call):
 
 @pytest.fixture(scope="session")
 def users_file(tmp_path_factory) -> Path:
-    """OctoPrint's file of accounts, with ``admin``; its command line takes seconds to make one."""
+    """OctoPrint's file of accounts with ``admin``, made once because it takes seconds."""
     server = OctoPrintServer(tmp_path_factory.mktemp("accounts"))
     server.configure()
     server.add_admin("admin", PASSWORD)
@@ -35,7 +41,7 @@ def users_file(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def new_server(tmp_path_factory, users_file):
-    """Makes servers with the account ``admin``; they are stopped when the module is done."""
+    """A factory of servers with the account ``admin``, stopped after the module."""
     made = []
 
     def make(environment=None, python=sys.executable, **config) -> OctoPrintServer:
@@ -48,14 +54,16 @@ def new_server(tmp_path_factory, users_file):
         return server
 
     yield make
+    # OctoPrint idles for a second or two as it stops.
+    with ThreadPoolExecutor() as stopping:
+        list(stopping.map(OctoPrintServer.stop, made))
     for server in made:
-        server.stop()
         servers_of_this_run.remove(server)
 
 
 @pytest.fixture(scope="module")
 def server(new_server) -> OctoPrintServer:
-    """A running server; besides ``admin`` it has an account for each of two groups, named so."""
+    """A running server with ``admin`` and an account of the same name for each of two groups."""
     server = new_server()
     server.start()
     admin = server.login("admin", PASSWORD)

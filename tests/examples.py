@@ -9,6 +9,6 @@ ROOT = Path(__file__).parent.parent
 
 
 def blocks(document: str, language: str) -> list[str]:
-    """The fenced blocks of one language, in their order."""
+    """The fenced code blocks of one language, in order."""
     text = (ROOT / document).read_text(encoding="utf-8")
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)

@@ -1,21 +1,25 @@
-"""What the tests of a running server share."""
+"""Helpers for the tests of a running server."""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import re
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Callable, TypeVar
 
 import psutil
 from accounts import PASSWORD
-from octoprint_server import QUIET_CONFIG, OctoPrintServer, Session
 from prometheus_client.parser import text_string_to_metric_families
+from shared.octoprint_server import QUIET_CONFIG, OctoPrintServer, Session
 
 Result = TypeVar("Result")
-# OctoPrint's health check without the checks that ask the internet.
+# OctoPrint's health check without the checks that need the internet.
 WITH_HEALTH_CHECK = {
     "_disabled": [name for name in QUIET_CONFIG["plugins"]["_disabled"] if name != "health_check"],
     "health_check": {"disabled": ["python_eol", "octoprint_freshness"]},
@@ -24,12 +28,12 @@ UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 
 
 def seconds_of(text: str) -> int:
-    """What a formatted uptime stands for."""
+    """The number of seconds that a formatted uptime stands for."""
     return sum(int(count) * UNITS[unit] for count, unit in re.findall(r"(\d+)([dhms])", text))
 
 
-def wait_for(condition: Callable[[], Result], timeout_seconds: float = 30) -> Result:
-    """What ``condition`` gives as soon as that is true."""
+def wait_for(condition: Callable[[], Result], timeout_seconds: float = 120) -> Result:
+    """Wait until ``condition`` returns something true, and return that."""
     deadline = time.monotonic() + timeout_seconds
     while True:
         result = condition()
@@ -40,14 +44,39 @@ def wait_for(condition: Callable[[], Result], timeout_seconds: float = 30) -> Re
         time.sleep(0.05)
 
 
+@contextlib.contextmanager
+def at_this_kernel(*, alone: bool) -> Iterator[None]:
+    """Hold the lock for tests of deaths: shared, or exclusive if ``alone``.
+
+    The kernel counts what it kills for lack of memory, and the errors of disks, for everyone.
+    Its own folders are the same in every root of this machine, so they are what is locked.
+    """
+    with ExitStack() as locked:
+        with locked_folder("/sys/kernel/mm", fcntl.LOCK_EX):
+            # Whoever waits for the exclusive lock keeps others from starting.
+            mode = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
+            locked.enter_context(locked_folder("/sys/kernel", mode))
+        yield
+
+
+@contextlib.contextmanager
+def locked_folder(name: str, mode: int) -> Iterator[None]:
+    folder = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(folder, mode)
+        yield
+    finally:
+        os.close(folder)
+
+
 def recorded(server: OctoPrintServer) -> Session:
-    """Start the server; the admin's session, once the history knows of this run."""
+    """Start the server; return the admin's session once the history has this run."""
     server.start()
     return signed_in(server)
 
 
 def signed_in(server: OctoPrintServer) -> Session:
-    """The admin's session, once the history knows of this run."""
+    """Sign in as admin; return the session once the history has this run."""
     admin = server.login("admin", PASSWORD)
     wait_for(
         lambda: "not been opened yet" not in admin.get("/plugin/octoprint_uptime/history").text
@@ -70,7 +99,7 @@ def scripted_board(name: str, age: float) -> dict[str, str]:
 
 
 def boot(server: OctoPrintServer, name: str, age: float) -> None:
-    """The host has booted ``age`` seconds ago; what the server will believe."""
+    """Make the server believe that its host booted ``age`` seconds ago."""
     server.environment.update(scripted_board(name, age))
 
 
@@ -91,10 +120,10 @@ def witness_of(server: OctoPrintServer) -> psutil.Process:
 
 
 def wait_for_report(server: OctoPrintServer, die: Callable[[], object]) -> None:
-    """Have the server die, and its witness report, before anyone notices that it is dead.
+    """Let the server die, and wait for its witness's report before its parent asks.
 
-    A parent that takes its time, as systemd does and a busy init may: only until it asks does
-    the kernel keep how the process ended.
+    The kernel keeps how a process ended only until its parent asks. Here the parent is slow, as
+    systemd is and a busy init may be.
     """
     report = last_words(server) / "witness"
     die()
@@ -108,13 +137,13 @@ def kill(server: OctoPrintServer, with_signal: int = signal.SIGKILL) -> None:
 
 
 def cut_power(server: OctoPrintServer) -> None:
-    """Nobody is left who could have seen anything."""
+    """Kill the witness, then OctoPrint, so that no process can report the end."""
     witness_of(server).kill()
     server.stop(signal.SIGKILL)
 
 
 def metrics(session: Session) -> dict[str, float]:
-    """A scrape, by each series' name and labels as Prometheus writes them."""
+    """Scrape; the values by name and labels, as Prometheus writes them."""
     response = session.get("/plugin/octoprint_uptime/metrics")
     response.raise_for_status()
     samples = [s for f in text_string_to_metric_families(response.text) for s in f.samples]
@@ -127,6 +156,6 @@ def labels_of(sample) -> str:
 
 
 def inside(locator, width: int) -> bool:
-    """Whether an element is within a page of that width; the fonts decide about a fraction."""
+    """Whether an element is within a page of that width, give or take a fraction of a pixel."""
     box = locator.bounding_box()
     return box["x"] >= -1 and box["x"] + box["width"] <= width + 1

@@ -1,4 +1,4 @@
-"""Start the OctoPrint of this Python in a new base folder, and ask what the plugin answers."""
+"""Start this Python's OctoPrint in a new base folder, and check that the plugin answers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-from octoprint_server import OctoPrintServer
+from shared.octoprint_server import OctoPrintServer
 
 import octoprint_uptime
 

@@ -1,13 +1,15 @@
-"""What the plugin costs: requests a second beside an empty plugin, import and start.
+"""Measure what the plugin costs: requests a second beside an empty plugin, import and start.
 
-Both plugins run in one real server and are asked in turn, so that whatever else the
-machine does hits both. Only the ratios mean anything on another machine.
+Both plugins run in one real server and get requests in turn, so that other load on the machine
+affects both. Only the ratios are comparable between machines.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import socket
 import statistics
 import subprocess
 import sys
@@ -16,9 +18,14 @@ import time
 from pathlib import Path
 
 import psutil
-import sample_history
 import wear
-from octoprint_server import QUIET_CONFIG, OctoPrintServer, Session
+from shared import sample_history
+from shared.octoprint_server import QUIET_CONFIG, OctoPrintServer, Session
+
+from octoprint_uptime.history.outlook import Outlook
+from octoprint_uptime.history.record import HOUR_SECONDS, HOURS_KEPT, History, Instant, NewRun
+from octoprint_uptime.telling import health
+from octoprint_uptime.why.host import HostState
 
 ROUNDS = 40
 ROUND_SECONDS = 1
@@ -32,8 +39,12 @@ SCRAPE_TARGET_SECONDS = 0.005
 SCRAPE_TARGET_BYTES = 10_000
 WEAR_TARGET_BYTES = 10_000_000
 VITALS_TARGET_SECONDS = 0.001
+HEALTH_LOOKS = 40
+HEALTH_TARGET_SECONDS = 0.03
 IMPORTS = 15
 TARGET = 0.95
+BLACK_HOLE_ROUNDS = 40
+BLACK_HOLE_TARGET = 0.98
 
 CONTROL_PLUGIN = """
 import flask
@@ -53,8 +64,7 @@ __plugin_pythoncompat__ = ">=3"
 __plugin_implementation__ = EmptyPlugin()
 """
 
-# A thread like the printer's: it wants to go on every few milliseconds, and notes how late
-# it is at worst.
+# A thread like the printer's: it wakes up every few milliseconds and records its longest delay.
 PROBE_PLUGIN = """
 import threading
 import time
@@ -104,7 +114,7 @@ print(time.perf_counter() - start)
 
 
 def requests_per_second(url: str, api_key: str) -> float:
-    """One round of wrk: four kept-alive connections."""
+    """Run one round of wrk with four kept-alive connections."""
     report = subprocess.run(
         ["wrk", "-t1", "-c4", f"-d{ROUND_SECONDS}s", "-H", f"X-Api-Key: {api_key}", url],
         check=True,
@@ -150,13 +160,45 @@ def bench_requests(server: OctoPrintServer, api_key: str) -> float:
     return median
 
 
+def bench_black_hole(server: OctoPrintServer, session: Session, api_key: str) -> float:
+    """Return requests a second while a ping waits for a silent monitor, relative to no pings."""
+    url = f"{server.url}/api/plugin/octoprint_uptime"
+    process = psutil.Process(server.pid)
+    ratios: list[float] = []
+    cpu_ratios: list[float] = []
+    waiting = []
+    with socket.create_server(("127.0.0.1", 0)) as hole:
+        for number in range(BLACK_HOLE_ROUNDS):
+            # A new address each time, as each gets at most five pings a minute.
+            monitor = f"http://127.0.0.1:{hole.getsockname()[1]}/{number}"
+            rates: dict[str, float] = {}
+            cpu: dict[str, float] = {}
+            for ping_url in sorted(("", monitor), reverse=bool(number % 2)):
+                settings = {"plugins": {"octoprint_uptime": {"ping_url": ping_url}}}
+                session.post("/api/settings", settings).raise_for_status()
+                if ping_url:
+                    waiting.append(hole.accept())  # and never answer
+                before = sum(process.cpu_times())
+                rates[ping_url] = requests_per_second(url, api_key)
+                cpu[ping_url] = (sum(process.cpu_times()) - before) / rates[ping_url]
+            ratios.append(rates[monitor] / rates[""])
+            cpu_ratios.append(cpu[""] / cpu[monitor])
+    median = statistics.median(ratios)
+    print(
+        f"requests a second with a monitor that never answers: median ratio {median:.3f} of"
+        f" {BLACK_HOLE_ROUNDS} rounds (target {BLACK_HOLE_TARGET});"
+        f" by CPU time {statistics.median(cpu_ratios):.3f}"
+    )
+    return median
+
+
 def latest(session: Session) -> float:
-    """How late the probe's thread was at worst since the last time, in seconds."""
+    """Return the longest delay of the probe's thread since the last call, in seconds."""
     return session.get("/api/plugin/probe").json()["latest"]
 
 
 def bench_scrapes(server: OctoPrintServer, session: Session, history: str) -> bool:
-    """What Prometheus costs, by the server's CPU time; whether that is within the targets."""
+    """Measure the server's CPU time for scrapes. Return whether the targets are met."""
     process = psutil.Process(server.pid)
     cost = {}
     for name, path in (("metrics", METRICS), ("empty", "/api/plugin/empty")):
@@ -214,6 +256,34 @@ def bench_history(folder: Path) -> bool:
             f" {statistics.median(worst) * 1000:.1f} ms late, median of {HISTORIES}"
         )
     return median < HISTORY_TARGET_SECONDS and scrapes
+
+
+def bench_health(folder: Path) -> bool:
+    """Measure all health checks, with that history and two weeks of hours."""
+    path = folder / "health" / "history.db"
+    sample_history.write(
+        path, until=time.time() - 60, days=HISTORY_DAYS - 1, ends_a_day=RESTARTS_A_DAY
+    )
+    with contextlib.closing(History(path)) as history:
+        now = Instant(HOURS_KEPT * HOUR_SECONDS, time.time())
+        with history.transaction():
+            history.begin(NewRun("bench", 0.0, "1.11.8"), now)
+            for number in range(1, HOURS_KEPT + 1):
+                history.beat(number * HOUR_SECONDS, sample_history.WELL)
+                history.keep_hour(number * HOUR_SECONDS, HostState(clock_set=True, network=True))
+        history.records()
+        began = time.process_time()
+        for _ in range(HEALTH_LOOKS):
+            past = Outlook(history.records(), history.hours(), now, clock_set=True)
+            look = health.Look(sample_history.WELL, HostState(), lambda: True, past)
+            for rule in health.RULES.values():
+                rule(look)
+        seconds = (time.process_time() - began) / HEALTH_LOOKS
+        print(
+            f"all checks of the health check, {len(history.records().runs)} runs:"
+            f" {seconds * 1000:.1f} ms of CPU (target {HEALTH_TARGET_SECONDS * 1000:.0f} ms)"
+        )
+    return seconds <= HEALTH_TARGET_SECONDS
 
 
 def bench_import() -> None:
@@ -281,17 +351,21 @@ def main() -> int:
         (server.basedir / "plugins" / "empty.py").write_text(CONTROL_PLUGIN)
         server.add_admin("bench", "bench")
         cores = os.sched_getaffinity(0)
-        os.sched_setaffinity(0, {min(cores)})  # the server inherits it, threads and all
+        os.sched_setaffinity(0, {min(cores)})  # the server and its threads inherit it
         with server.running():
             os.sched_setaffinity(0, cores - {min(cores)} or cores)
-            ratio = bench_requests(server, api_key_of(server))
+            api_key = api_key_of(server)
+            ratio = bench_requests(server, api_key)
+            with_black_hole = bench_black_hole(server, server.login("bench", "bench"), api_key)
             scrapes = bench_scrapes(server, server.login("bench", "bench"), "on the first day")
         os.sched_setaffinity(0, cores)
         history = bench_history(folder)
+        healthy = bench_health(folder)
         bench_import()
         bench_start(folder)
     heartbeats = bench_heartbeats()
-    return 0 if ratio >= TARGET and scrapes and history and heartbeats else 1
+    fast = ratio >= TARGET and with_black_hole >= BLACK_HOLE_TARGET
+    return 0 if fast and scrapes and history and healthy and heartbeats else 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""An OctoPrint to try the plugin in: with an account, a virtual printer and no wizard."""
+"""Serve an OctoPrint to try the plugin: with an account, a virtual printer and no wizard."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from octoprint_server import OctoPrintServer, free_port
+from shared.octoprint_server import OctoPrintServer, free_port
 
 NAME = PASSWORD = "demo"
 PREFERRED_PORT = 5000

@@ -1,6 +1,6 @@
-"""What a farm costs its Prometheus: synthetic printers with the plugin's real exposition.
+"""Measure what a farm costs its Prometheus: synthetic printers with the plugin's real exposition.
 
-``make farm-scale`` prints what docs/farm/scale.md holds.
+``make farm-scale`` prints the figures in docs/farm/scale.md.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 import psutil
 import tornado.httpserver
 import tornado.web
-from prometheus import Prometheus
+from shared.prometheus import Prometheus
 from tornado.testing import bind_unused_port
 
 from octoprint_uptime.history.ends import ENDS
@@ -37,7 +37,7 @@ PRINTERS_IN_BLOCKS = 10
 DAY_SECONDS = 86400
 STEP_SECONDS = 60
 
-# Of what recording.yml keeps a copy.
+# The metrics that recording.yml copies.
 RECORDED = re.compile(
     'ends_total{end="(crash|power_loss)"|interrupted_prints_total|undervoltage_runs_total'
     '|{end="error",subject="printer"}'
@@ -55,11 +55,11 @@ scrape_configs:
 
 
 class Printer:
-    """One that goes down now and then."""
+    """A printer that goes down now and then."""
 
     def __init__(self, number: int) -> None:
         self._chance = random.Random(number)
-        self.now: float | None = None  # the wall clock's, unless a test of storage says
+        self.now: float | None = None  # the wall clock's unless measure_blocks sets it
         self._booted_at = time.time() - self._chance.uniform(0, 30) * DAY_SECONDS
         self._totals = {
             (subject, end): self._chance.randrange(20)
@@ -79,7 +79,7 @@ class Printer:
         return time.time() if self.now is None else self.now
 
     def live(self, seconds: float) -> None:
-        """Half a crash a day, and as many lost connections."""
+        """Simulate half a crash a day, and as many lost connections."""
         if self._chance.random() < seconds / DAY_SECONDS:
             what = self._chance.choice((("octoprint", "crash"), ("printer", "error")))
             self._totals[what] += 1
@@ -102,7 +102,7 @@ class Answers(tornado.web.RequestHandler):
 
 
 def serve(printers: list[Printer]) -> int:
-    """Answer for all of them from a thread; the port."""
+    """Serve the metrics of all printers from a thread. Return the port."""
     socket, port = bind_unused_port("127.0.0.1")
 
     async def answer() -> None:
@@ -174,7 +174,7 @@ def machine() -> str:
 
 
 def lines_of(printer: Printer, labels: str, at: float) -> Iterator[str]:
-    """A scrape's samples, and what Prometheus adds, as a file for promtool wants them."""
+    """Yield the samples of a scrape in promtool's format, with those that Prometheus adds."""
     body, _ = printer.metrics.exposition("application/openmetrics-text")
     samples = [line for line in body.decode().splitlines() if not line.startswith("#")]
     samples += [
@@ -194,7 +194,7 @@ def lines_of(printer: Printer, labels: str, at: float) -> Iterator[str]:
 
 
 def measure_blocks(folder: Path) -> None:
-    """The size of what Prometheus keeps for good, in its own format."""
+    """Measure the size of Prometheus's permanent blocks."""
     end = time.time()
     text = folder / "week.txt"
     samples = 0
@@ -204,12 +204,12 @@ def measure_blocks(folder: Path) -> None:
             labels = f'job="octoprint",instance="printer-{number}",site="site"'
             at = end - DAYS_IN_BLOCKS * DAY_SECONDS
             while at < end:
-                printer.now = at + random.uniform(0, 0.01)  # asked, then read
+                printer.now = at + random.uniform(0, 0.01)  # the scrape starts a little earlier
                 printer.live(STEP_SECONDS)
                 for line in lines_of(printer, labels, at):
                     file.write(f"{line}\n")
                     samples += 1
-                at += STEP_SECONDS  # Prometheus rounds its own times so
+                at += STEP_SECONDS  # Prometheus aligns its timestamps in the same way
         file.write("# EOF\n")
     subprocess.run(
         ["promtool", "tsdb", "create-blocks-from", "openmetrics", text, folder / "blocks"],

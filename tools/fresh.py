@@ -1,7 +1,7 @@
-"""Run the README's two commands as a newcomer would, in a Debian that has nothing else.
+"""Run the README's two commands as a newcomer would, in a bare Debian.
 
-Of this machine such a Debian gets only what reaches the package registries: name servers,
-certificates and the settings of a proxy or a mirror. It needs root, for namespaces.
+From this machine, that Debian gets only the access to package registries: name servers,
+certificates and the settings of a proxy or a mirror. This needs root, for namespaces.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 PACKAGES = "python3,python3-venv,make,git,ca-certificates"
 FOLDER = "/srv/OctoPrint-Uptime"
 NOBODY = "65534"
-# What tells the clients of registries how to reach them.
+# These settings tell package managers how to reach registries.
 REGISTRY_SETTINGS = re.compile(
     r".*_proxy|pip_(cert|index_url)|(ssl|requests|curl|node_extra)_(cert_file|ca_bundle|ca_certs)"
     r"|npm_config_registry|ci",
     re.IGNORECASE,
 )
 CERTIFICATES = Path("etc/ssl/certs/ca-certificates.crt")
-# In namespaces of their own: what is mounted and started there ends with the first process.
-# There the host has been up for a month: no test may depend on when this machine has booted.
+# Separate namespaces: mounts and processes there end with the first process.
+# The host's uptime there is a month, so that no test depends on when this machine booted.
 ENTER = (
     *("unshare", "--mount", "--pid", "--fork", "--kill-child"),
     *("--time", f"--boottime={30 * 86400}", f"--monotonic={30 * 86400}", "--"),
@@ -51,7 +51,7 @@ REFUSAL_TIMEOUT_SECONDS = 30
 
 @contextlib.contextmanager
 def bare_debian(suite: str) -> Iterator[Path]:
-    """The root of a new file system, with a clone of HEAD in it."""
+    """Yield the root of a new file system that contains a clone of HEAD."""
     with tempfile.TemporaryDirectory(dir="/var/tmp", prefix=f"fresh-{suite}-") as folder:
         root = Path(folder, "root")
         run("mmdebstrap", "--quiet", "--variant=minbase", f"--include={PACKAGES}", suite, root)
@@ -66,7 +66,7 @@ def run(*command: object) -> None:
 
 
 def inside(root: Path, *command: str, user: str = "0") -> list[str]:
-    """The command that runs one in that root, in the clone, with nothing of our environment."""
+    """Wrap a command to run in the clone in that root, without our environment."""
     settings = [f"{k}={v}" for k, v in os.environ.items() if REGISTRY_SETTINGS.fullmatch(k)]
     return [
         *(*ENTER, str(root)),
@@ -79,7 +79,7 @@ def inside(root: Path, *command: str, user: str = "0") -> list[str]:
 
 
 def refused_to_others(root: Path) -> None:
-    """Who is not root is told what to type, at once."""
+    """Check that other users are told at once which command to run."""
     done = subprocess.run(
         inside(root, "make", "demo", user=NOBODY),
         capture_output=True,
@@ -92,7 +92,7 @@ def refused_to_others(root: Path) -> None:
 
 
 def demo(root: Path) -> None:
-    """Start the demo, and ask its page and its API as the account that it names."""
+    """Start the demo, log in with its account, and request its page and its API."""
     with subprocess.Popen(
         inside(root, "make", "demo"), stdout=subprocess.PIPE, text=True
     ) as process:
@@ -103,7 +103,7 @@ def demo(root: Path) -> None:
 
 
 def announced(process: subprocess.Popen) -> tuple[str, str, str]:
-    """The address, the name and the password that the demo prints."""
+    """Return the address, the name and the password that the demo prints."""
     told = ""
     assert process.stdout is not None
     for line in process.stdout:
@@ -117,7 +117,7 @@ def announced(process: subprocess.Popen) -> tuple[str, str, str]:
 def ask(url: str, name: str, password: str) -> None:
     cookies = http.cookiejar.CookieJar()
     opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(cookies))
-    # The login is protected against forgery by a cookie of the page.
+    # The login needs the CSRF cookie of the page.
     opener.open(url).read()
     (token,) = [cookie.value for cookie in cookies if cookie.name.startswith("csrf_token")]
     login = urllib.request.Request(
@@ -153,12 +153,17 @@ def try_out(suite: str) -> None:
         timed(suite, "make test", at)
 
 
+def end(*_: object) -> None:
+    """Stop like Ctrl-C does, which also ends the processes there and deletes the file system."""
+    # make sends SIGTERM again in the meantime.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     if os.geteuid() != 0:
         sys.exit("make fresh needs root: sudo make fresh")
-    # As Ctrl-C does: what runs in there and what was made of it goes too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # One after the other: the kernel counts what it ends for lack of memory for all of them.
+    signal.signal(signal.SIGTERM, end)
     for suite in sys.argv[1:]:
         try_out(suite)
 

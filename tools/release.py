@@ -1,4 +1,4 @@
-"""Build what is published, from a clean tree, and prove that it is what it should be."""
+"""Build the published archives from a clean tree and verify their contents."""
 
 from __future__ import annotations
 
@@ -12,7 +12,25 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 DIST = ROOT / "dist"
-MANIFEST = ROOT / "tools" / "manifest"
+PACKAGE = ROOT / "octoprint_uptime"
+BESIDE_THE_PACKAGE = {
+    "sdist": {
+        *("LICENSE", "PKG-INFO", "README.md", "pyproject.toml", "setup.cfg", "setup.py"),
+        *(
+            f"OctoPrint_Uptime.egg-info/{name}"
+            for name in (
+                *("PKG-INFO", "SOURCES.txt", "dependency_links.txt", "entry_points.txt"),
+                *("not-zip-safe", "requires.txt", "top_level.txt"),
+            )
+        ),
+    },
+    "wheel": {
+        f"dist-info/{name}"
+        for name in (
+            *("LICENSE", "METADATA", "RECORD", "WHEEL", "entry_points.txt", "top_level.txt"),
+        )
+    },
+}
 
 
 def run(*command: object) -> str:
@@ -21,7 +39,7 @@ def run(*command: object) -> str:
 
 
 def contents(archive: Path) -> set[str]:
-    """The files in an archive, without what differs by version, ours or setuptools'."""
+    """Return the file names in an archive, without parts that differ by version."""
     if archive.suffix == ".whl":
         names = zipfile.ZipFile(archive).namelist()
         own = re.compile(r"^octoprint_uptime-[^/]+\.dist-info/(licenses/)?", re.IGNORECASE)
@@ -30,14 +48,19 @@ def contents(archive: Path) -> set[str]:
         return {m.name.partition("/")[2] for m in tar.getmembers() if m.isfile()}
 
 
-def manifest(archive: Path) -> set[str]:
-    """What must be in it."""
+def expected(archive: Path) -> set[str]:
+    """Return the files that an archive must contain: the package and the files beside it."""
     kind = "wheel" if archive.suffix == ".whl" else "sdist"
-    return set((MANIFEST / f"{kind}.txt").read_text().split())
+    package = {
+        str(path.relative_to(ROOT))
+        for path in PACKAGE.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    return package | BESIDE_THE_PACKAGE[kind]
 
 
-def assert_as_in_manifest(archive: Path) -> None:
-    there, wanted = contents(archive), manifest(archive)
+def assert_complete(archive: Path) -> None:
+    there, wanted = contents(archive), expected(archive)
     if there != wanted:
         lacking, besides = sorted(wanted - there), sorted(there - wanted)
         sys.exit(f"{archive.name} lacks {lacking} and has besides {besides}")
@@ -52,7 +75,7 @@ def main() -> None:
     archives = sorted(DIST.iterdir())
     run(sys.executable, "-m", "twine", "check", "--strict", *archives)
     for archive in archives:
-        assert_as_in_manifest(archive)
+        assert_complete(archive)
     (wheel,) = DIST.glob("*.whl")
     everywhere = [sys.executable, "-m", "nox", "--tags", "wheel", "--", wheel]
     subprocess.run(everywhere, cwd=ROOT, check=True)

@@ -1,4 +1,4 @@
-"""Take the pictures in ``docs/`` of a real OctoPrint, in a real Chromium."""
+"""Take the pictures in ``docs/`` from a real OctoPrint in a real Chromium."""
 
 from __future__ import annotations
 
@@ -9,18 +9,17 @@ import tempfile
 import time
 from pathlib import Path
 
-import chromium
-import sample_history
-from octoprint_server import OctoPrintServer
 from playwright.sync_api import Locator, Page, sync_playwright
+from shared import chromium, sample_history
+from shared.octoprint_server import OctoPrintServer
 
 from octoprint_uptime.history.record import History, Instant, NewRun, kernel_boot_id
 from octoprint_uptime.why.evidence import Facts
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
-LONG_RUNNING = Path(__file__).resolve().parent / "long_running"
-# One story: power was lost, the host came back 12 days ago, OctoPrint ran out of memory 3 days
-# ago, in the middle of a print.
+LONG_RUNNING = Path(__file__).resolve().parent / "shared" / "long_running"
+# All pictures show one story: the host came back from a power loss 12 days ago, and OctoPrint
+# ran out of memory 3 days ago in the middle of a print.
 HOST_SECONDS = 1_048_953
 OCTOPRINT_SECONDS = 267_130
 PRINTER_SECONDS = 29_537
@@ -29,7 +28,7 @@ OCTOPRINT_WAS_GONE_SECONDS = 47
 
 
 TOKEN = "screenshots"
-# What the witness wrote as the kernel ended OctoPrint; 9 is the status of what SIGKILL ends.
+# The witness wrote this when the kernel killed OctoPrint; 9 is the number of SIGKILL.
 WITNESS = """witness 1
 since {crash}
 began {crash}
@@ -47,7 +46,7 @@ end
 
 
 def write_story(folder: Path) -> None:
-    """The history until OctoPrint's start, and the last words of the run before."""
+    """Write the history until OctoPrint's start, and the last words of the previous run."""
     path = folder / "history.db"
     now = time.time()
     booted_at = now - HOST_SECONDS
@@ -67,16 +66,17 @@ def write_story(folder: Path) -> None:
         assert ended
         history.keep_facts(ended.run, power_loss.to_json(), json.dumps(vitals))
         history.connected(start + 8, "/dev/ttyACM0")
-        history.printing("benchy.gcode")
+        history.print_started(crash - 5400, "vase.gcode")
+        position = sample_history.half_way("vase.gcode", most_seconds=5400)
         for beat in reversed(sample_history.before_end(sample_history.LEAK, random.Random(3))):
-            history.beat(crash - beat["seconds_before"], beat)
+            history.beat(crash - beat["seconds_before"], beat, position)
     last_words = folder / "last_words" / TOKEN
     last_words.mkdir(parents=True)
     (last_words / "witness").write_text(WITNESS.format(crash=crash))
 
 
 def picture(part: Locator, name: str) -> None:
-    """Of a part of a dialog, once that has faded in."""
+    """Take a picture of a part of a dialog, once the dialog has faded in."""
     part.wait_for()
     part.evaluate(
         """part => Promise.all(
@@ -89,8 +89,8 @@ def picture(part: Locator, name: str) -> None:
 def take(page: Page) -> None:
     page.locator("#navbar_plugin_octoprint_uptime > a").click()
     page.locator(".octoprint_uptime_panel").wait_for()
-    page.locator(".octoprint_uptime_strip").wait_for()
-    panel = {"x": 370, "y": 0, "width": 630, "height": 475}
+    page.locator("#octoprint_uptime_panel .octoprint_uptime_picture path").first.wait_for()
+    panel = {"x": 370, "y": 0, "width": 630, "height": 505}
     page.screenshot(path=DOCS / "navbar.png", clip=panel)
     page.locator(".octoprint_uptime_history_link").click()
     history = page.locator("#octoprint_uptime_history")
@@ -99,6 +99,8 @@ def take(page: Page) -> None:
     picture(history, "history.png")
     page.keyboard.press("Escape")
     history.wait_for(state="hidden")
+    # OctoPrint's dialog is as high as the page allows.
+    page.set_viewport_size({"width": 1000, "height": 2000})
     page.locator("#navbar_plugin_octoprint_uptime > a").click()
     page.locator(".octoprint_uptime_settings").click()
     settings = page.locator("#settings_plugin_octoprint_uptime")

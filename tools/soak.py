@@ -1,6 +1,6 @@
-"""Kill what writes the history, and cut its disk's power, at any instant, again and again.
+"""Kill writers of the history and cut the power of its disk at random instants, many times.
 
-Each time the file is looked at. Usage: soak.py [SEED], the seed being that of the power cuts.
+The file is checked each time. Usage: soak.py [SEED], with the seed of the power cuts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import power_cuts
+from shared import power_cuts
 
 from octoprint_uptime.history.record import History, Instant, NewRun
 
@@ -26,7 +26,7 @@ POWER_CUTS = 2000
 
 
 def write(path: Path, pipe: int) -> None:
-    """Open the file and write as fast as it goes; say what has been committed."""
+    """Open the file, write as fast as possible, and report each commit."""
     history = History(path)
     with history.transaction():
         at = Instant(time.monotonic(), time.time())
@@ -36,16 +36,16 @@ def write(path: Path, pipe: int) -> None:
     while True:
         with history.transaction():
             history.connected(time.monotonic(), f"/dev/ttyUSB{committed}")
-            history.printing("x" * random.randrange(2000))
+            history.print_started(time.monotonic(), "x" * random.randrange(2000))
             history.beat(time.monotonic())
         committed += 1
         os.write(pipe, b"connections %d\n" % committed)
 
 
 def killed_writer(path: Path) -> dict[str, int]:
-    """Let a writer live for a moment; what it said it had committed, by table."""
+    """Kill a writer after a moment. Return the commits that it reported, by table."""
     reading, writing = os.pipe()
-    # Forked, so that its moment is not spent on imports.
+    # Forked, so that it does not spend that moment on imports.
     writer = multiprocessing.get_context("fork").Process(target=write, args=(path, writing))
     writer.start()
     os.close(writing)
@@ -57,7 +57,7 @@ def killed_writer(path: Path) -> dict[str, int]:
 
 
 def check(path: Path, committed: dict[str, int]) -> None:
-    """Raise an ``AssertionError`` unless the file is whole and holds what was committed."""
+    """Raise an ``AssertionError`` unless the file is intact and contains all commits."""
     with contextlib.closing(sqlite3.connect(path)) as database:
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     with contextlib.closing(History(path)) as history:
@@ -69,7 +69,7 @@ def check(path: Path, committed: dict[str, int]) -> None:
 
 
 def soak(path: Path, kills: int) -> dict[str, int]:
-    """Kill so many writers; what the last file has to hold."""
+    """Kill a number of writers. Return the rows that the file must contain, by table."""
     committed = {"runs": 0, "connections": 0}
     for _ in range(kills):
         committed.update(killed_writer(path))
@@ -87,7 +87,7 @@ def kill_writers() -> None:
 
 
 def cut_power(seed: int) -> None:
-    """Exit with a message if that costs anything."""
+    """Exit with a message if a power cut loses or damages anything."""
     dice = random.Random(seed)
     stories = power_cuts.stories(dice)
     found: collections.Counter[str] = collections.Counter()

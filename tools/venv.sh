@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Make a virtual environment with OctoPrint and this plugin, editable, unless it is there.
+# Create a virtual environment with OctoPrint and this plugin, editable, unless it exists.
 # Usage: tools/venv.sh FOLDER PYTHON OCTOPRINT_VERSION EXTRA|"" [PACKAGE[=WHAT_IT_BRINGS]...]
-# The packages are Debian's, see tools/debian.sh.
+# PACKAGE is a Debian package, see tools/debian.sh.
 set -euo pipefail
 
 venv=$1 python=$2 octoprint=$3 extra=$4
@@ -11,7 +11,7 @@ stamp=$venv/.installed${extra:+-$extra}
 
 is_current() { [ -e "$stamp" ] && [ "$stamp" -nt pyproject.toml ]; }
 
-# A package of Debian's Python and the path of what it brings, for the Python that was chosen.
+# The Debian package of the chosen Python with this suffix, and the path of one of its files.
 python_package() {
     "$python" - "$1" "$2" <<'PYTHON'
 import os, sys, sysconfig
@@ -43,13 +43,13 @@ is_current && exec "$tools/debian.sh" "$@"
 trap remove_half_made EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
-# Without a stamp of any kind it is what someone pulled the plug on.
+# Without any stamp, it is left over from an interrupted installation.
 compgen -G "$venv/.installed*" >/dev/null || rm -rf "$venv"
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 echo "Installing OctoPrint $octoprint into $venv, a minute or two …" >&2
-# In a process group of its own, which the traps can end as a whole.
+# Runs in a separate process group, so that the traps can end all of it.
 set -m
-# OctoPrint 1.10 imports setuptools' pkg_resources without asking for it.
+# OctoPrint 1.10 imports setuptools' pkg_resources without requiring setuptools.
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
     "OctoPrint==$octoprint" "setuptools<81" -e ".${extra:+[$extra]}" &
 installing=$!

@@ -1,1 +1,1 @@
-"""What happened: the record, the thread that feeds it, and what it means."""
+"""What happened: the record, the thread that writes it, and what it means."""

@@ -1,4 +1,4 @@
-"""The beginning of a run, which is when the end of the run before it becomes known."""
+"""The start of a run, which is when the end of the previous run becomes known."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _logger = logging.getLogger("octoprint.plugins.octoprint_uptime")
 
 @dataclass(frozen=True)
 class Beginning:
-    """What is known as OctoPrint starts.
+    """What is known when OctoPrint starts.
 
     Attributes:
-        run: The run that begins.
+        run: The run that starts.
         at: Now.
-        versions: Of OctoPrint and the plugins, by identifier.
+        versions: The versions of OctoPrint and the plugins, by identifier.
         plugins: The names of plugins, by their folders.
     """
 
@@ -31,7 +31,7 @@ class Beginning:
     plugins: Mapping[str, str] = field(default_factory=dict)
 
     def write(self, history: History, scene: Scene, copied: bool) -> None:
-        """Begin the run, and keep why the one before it ended. Within a transaction."""
+        """Record the start of the run and why the previous one ended, within a transaction."""
         last = history.last_run()
         died = scene.died(last) if last else None
         ended = history.begin(self.run, self.at, copied=copied, died=died)
@@ -57,8 +57,8 @@ class Beginning:
 def _keep_facts(history: History, ended: Ended, last: LastRun, scene: Scene, start: Start) -> Facts:
     try:
         facts, vitals = facts_about(last, scene, start), vitals_before_end(last, scene)
-    except Exception:  # whatever a dying process has left behind must not cost the history
-        _logger.exception("What the last run left behind makes no sense")
+    except Exception:  # the remains of a dying process must not cost the history
+        _logger.exception("Could not determine why the last run ended")
         facts, vitals = Facts(goodbye=last.goodbye) if last.said_goodbye else NO_FACTS, []
     history.keep_facts(ended.run, facts.to_json(), json.dumps(vitals) if vitals else None)
     return facts

@@ -1,4 +1,4 @@
-"""How something can end: the names, and which of them nobody planned."""
+"""The kinds of ends, and which of them are unplanned."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ UNPLANNED_ENDS = ("crash", "power_loss")
 
 
 UNSEEN_ENDS = ("restored", "unknown")
-"""The ends after which nobody knows for how long it was down."""
+"""The ends after which the downtime is unknown."""
 
 
 def run_end(said_goodbye: bool, on_same_boot: bool, copied: bool, witnessed: bool) -> str:
     """How a run of OctoPrint ended, told by the run after it.
 
     Args:
-        said_goodbye: Whether the run ended in order.
+        said_goodbye: Whether the run wrote its goodbye.
         on_same_boot: Whether the next run is on the same boot of the host.
-        copied: Whether the next run found a copy of the record, so that nobody knows how
+        copied: Whether the next run found a copy of the record, which cannot tell how
             the run went on in the original.
         witnessed: Whether a witness saw it end while the host stayed up.
     """
@@ -34,7 +34,12 @@ def run_end(said_goodbye: bool, on_same_boot: bool, copied: bool, witnessed: boo
     return "crash" if on_same_boot or witnessed else "power_loss"
 
 
+def connection_end(failed: bool) -> str:
+    """How a printer connection ended that OctoPrint saw end: lost, or closed on request."""
+    return "error" if failed else "disconnected"
+
+
 def boot_end(end_of_last_run: str) -> str:
     """How a boot of the host ended, told by how its last run of OctoPrint did."""
-    # Nobody saw what the host did after a crash.
+    # After a crash nothing recorded what the host did.
     return "unknown" if end_of_last_run == "crash" else end_of_last_run

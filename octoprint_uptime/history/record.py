@@ -1,20 +1,20 @@
 """What happened: boots, runs of OctoPrint, printer connections, in one SQLite file.
 
-Every time is in seconds since the boot of the host, on the clock that no one sets. Each
-boot has one anchor to the wall clock, so when that is set right, every row of the boot is
-right. How a run ended is not stored: it follows from the row after it (``report.py``). Only
-how often everything happened is counted, so that pruning forgets nothing of that.
+Every time is in seconds since the boot of the host, on a clock that is never set. Each boot has
+one anchor to the wall clock: correct it, and every row of the boot is correct. How a run ended
+is not stored, because it follows from the next row (``report.py``). Only the totals are stored,
+so that pruning does not change them.
 
-The journal is a write-ahead log that is synchronised at every commit, for an SD card
-that loses power: a heartbeat appends one small page to a file that is not growing any
-more, where a rollback journal would write several pages to two files and their
-directory. The lock is exclusive because the index that lets several processes read
-would be one more file to write.
+The journal is a write-ahead log, synchronised at every commit, because an SD card may lose
+power. A heartbeat appends one small page to a file of constant size; a rollback journal would
+write several pages to two files and their directory. The lock is exclusive, because the index
+that lets several processes read would be one more file to write.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,139 +22,36 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..why.evidence import Beat, LastRun
+from ..why.host import HostState
 from ..why.vitals import NAMES
-from .ends import boot_end, run_end
+from .ends import boot_end, connection_end, run_end
+from .position import Position
+from .schema import MIGRATIONS
 
 NO_VITALS: Mapping[str, float] = {}
 
-MIGRATIONS = (
-    """
-    CREATE TABLE boots (
-        id INTEGER PRIMARY KEY,
-        kernel_id TEXT,
-        booted_at REAL NOT NULL,
-        clock_set INTEGER NOT NULL DEFAULT 0
-    );
-    CREATE TABLE runs (
-        id INTEGER PRIMARY KEY,
-        boot INTEGER NOT NULL REFERENCES boots,
-        started REAL NOT NULL,
-        seen REAL NOT NULL,
-        ended REAL,
-        octoprint_version TEXT NOT NULL,
-        printing TEXT,
-        undervoltage INTEGER NOT NULL DEFAULT 0,
-        acknowledged INTEGER NOT NULL DEFAULT 0
-    );
-    CREATE TABLE connections (
-        id INTEGER PRIMARY KEY,
-        run INTEGER NOT NULL REFERENCES runs,
-        started REAL NOT NULL,
-        ended REAL,
-        failed INTEGER NOT NULL DEFAULT 0,
-        port TEXT
-    );
-    """,
-    """
-    CREATE TABLE totals (
-        subject TEXT NOT NULL,
-        what TEXT NOT NULL,
-        count INTEGER NOT NULL,
-        PRIMARY KEY (subject, what)
-    ) WITHOUT ROWID;
-    CREATE TEMPORARY VIEW ended AS
-        SELECT *, CASE
-            WHEN ended IS NOT NULL AND boot = next_boot THEN 'restart'
-            WHEN ended IS NOT NULL THEN 'shutdown'
-            WHEN boot = next_boot THEN 'crash'
-            ELSE 'power_loss'
-        END AS what
-        FROM (SELECT *, lead(boot) OVER (ORDER BY id) AS next_boot FROM runs)
-        WHERE next_boot IS NOT NULL;
-    INSERT INTO totals SELECT 'octoprint', what, count(*) FROM ended GROUP BY what;
-    INSERT INTO totals SELECT 'system', what, count(*) FROM ended
-        WHERE boot <> next_boot GROUP BY what;
-    INSERT INTO totals SELECT 'printer', CASE
-            WHEN ended IS NULL THEN 'octoprint_down'
-            WHEN failed THEN 'error'
-            ELSE 'disconnected'
-        END AS what, count(*)
-        FROM connections
-        WHERE ended IS NOT NULL OR run IN (SELECT id FROM ended) GROUP BY what;
-    INSERT INTO totals SELECT 'octoprint', 'interrupted_print', count(*) FROM ended
-        WHERE printing IS NOT NULL GROUP BY printing IS NOT NULL;
-    INSERT INTO totals SELECT 'octoprint', 'undervoltage', count(*) FROM runs
-        WHERE undervoltage GROUP BY undervoltage;
-    DROP VIEW ended;
-    """,
-    """
-    CREATE TABLE seal (seal TEXT NOT NULL);
-    ALTER TABLE runs ADD COLUMN copied INTEGER NOT NULL DEFAULT 0;
-    """,
-    """
-    CREATE TABLE beats (
-        slot INTEGER PRIMARY KEY,
-        run INTEGER NOT NULL,
-        at REAL NOT NULL,
-        memory_available_bytes INTEGER,
-        swap_used_bytes INTEGER,
-        process_memory_bytes INTEGER,
-        process_open_files INTEGER,
-        load REAL,
-        cpu_celsius REAL,
-        disk_free_bytes INTEGER,
-        disk_read_only INTEGER,
-        oom_kills INTEGER,
-        filesystem_errors INTEGER,
-        loop_late_seconds REAL
-    );
-    ALTER TABLE runs ADD COLUMN token TEXT;
-    ALTER TABLE runs ADD COLUMN died REAL;
-    ALTER TABLE runs ADD COLUMN goodbye TEXT;
-    ALTER TABLE runs ADD COLUMN undervoltage_at REAL;
-    ALTER TABLE runs ADD COLUMN facts TEXT;
-    ALTER TABLE runs ADD COLUMN vitals TEXT;
-    CREATE TABLE reasons (
-        subject TEXT NOT NULL,
-        what TEXT NOT NULL,
-        reason TEXT NOT NULL,
-        count INTEGER NOT NULL,
-        PRIMARY KEY (subject, what, reason)
-    ) WITHOUT ROWID;
-    INSERT INTO reasons SELECT subject, what, 'unknown', count FROM totals
-        WHERE subject IN ('octoprint', 'system')
-        AND what NOT IN ('interrupted_print', 'undervoltage');
-    CREATE TABLE registers (
-        name TEXT NOT NULL,
-        value INTEGER NOT NULL,
-        PRIMARY KEY (name, value)
-    ) WITHOUT ROWID;
-    CREATE TABLE versions (
-        key TEXT PRIMARY KEY,
-        name TEXT NOT NULL,
-        version TEXT NOT NULL
-    ) WITHOUT ROWID;
-    CREATE TABLE panics (name TEXT PRIMARY KEY) WITHOUT ROWID;
-    """,
-)
-"""Each brings a file from the version that is its index to the next."""
-
 Totals = dict[tuple[str, str], int]
-"""How often what happened to a subject: an end of ``ENDS``, or to ``octoprint`` also
-``interrupted_print`` and ``undervoltage``, each once a run. What never did is not there."""
+"""Counts by subject and event. An event is an end of ``ENDS``; ``octoprint`` also has
+``interrupted_print`` and ``undervoltage``, at most once a run, and ``undervoltages``, every time.
+Events that never happened are missing."""
 
 Reasons = dict[tuple[str, str, str], int]
-"""How often a subject ended so for that reason."""
+"""Counts by subject, end and reason."""
 
 PAGE_BYTES = 1024  # what a heartbeat writes
 PAGES_IN_LOG = 200
 ANCHOR_TOLERANCE_SECONDS = 0.1
 SAME_BOOT_SECONDS = 60.0
 BEATS_KEPT = 64
-"""One for each minute, so that those of an hour before an end are there."""
+"""One for each minute, so that an end has those of the hour before."""
 BEAT_SECONDS = 60.0
+HOUR_SECONDS = 3600.0
+HOURS_KEPT = 14 * 24
+"""Of those that OctoPrint was running."""
+EARLIEST_UNIX_TIME = 1_735_689_600.0
+"""2025-01-01: no version is older, so a wall clock before this has not been set."""
 VITALS_KEPT = 100
-"""Unplanned ends whose vital signs are kept: they are most of what a history takes."""
+"""How many unplanned ends keep their vital signs, which take most of the space."""
 BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -170,7 +67,7 @@ class Instant(NamedTuple):
 
     @property
     def booted_at(self) -> float:
-        """The Unix time of the boot, as far as the wall clock knows."""
+        """The Unix time of the boot, according to the wall clock."""
         return self.wall - self.since_boot
 
 
@@ -185,10 +82,10 @@ class Boot(NamedTuple):
 class Run(NamedTuple):
     """One run of OctoPrint; ``ended`` is ``None`` unless it said goodbye.
 
-    ``copied`` is true when it began with a copy of the record: nobody knows how the run
-    before it went on in the original. ``undervoltage`` counts how often that was seen.
+    ``copied`` is true when it began with a copy of the record: it cannot tell how the run
+    before it went on in the original. ``undervoltage`` counts how often it was detected.
     ``died`` is when a witness saw it end. ``facts`` say why it ended, ``vitals`` are the vital
-    signs before that; both are JSON.
+    signs before its end, ``stopped_at`` says where its print stopped; all are JSON.
     """
 
     id: int
@@ -204,10 +101,14 @@ class Run(NamedTuple):
     died: float | None
     facts: str | None
     vitals: str | None
+    stopped_at: str | None
 
 
 class Connection(NamedTuple):
-    """One printer connection; ``ended`` is ``None`` unless OctoPrint saw its end."""
+    """One printer connection; ``ended`` is ``None`` unless OctoPrint saw its end.
+
+    ``facts`` say why it ended, as JSON; ``None`` until that is recorded.
+    """
 
     id: int
     run: int
@@ -215,12 +116,24 @@ class Connection(NamedTuple):
     ended: float | None
     failed: bool
     port: str | None
+    facts: str | None
+
+
+class Print(NamedTuple):
+    """One print; ``ended`` and ``result`` are ``None`` unless OctoPrint saw its end."""
+
+    id: int
+    run: int
+    started: float
+    ended: float | None
+    file: str
+    result: str | None
 
 
 class NewRun(NamedTuple):
-    """A run of OctoPrint that begins.
+    """A run of OctoPrint that starts.
 
-    ``kernel_id`` is the kernel's name for this boot, if it has one. ``started`` is when the
+    ``kernel_id`` is the kernel's id of this boot, if it has one. ``started`` is when the
     process started, in seconds since the boot. ``token`` names the folder of its last words.
     """
 
@@ -231,35 +144,67 @@ class NewRun(NamedTuple):
 
 
 class Version(NamedTuple):
-    """Of OctoPrint or a plugin: what that is called, and the version."""
+    """The name and version of OctoPrint or a plugin."""
 
     name: str
     version: str | None
 
 
 class Ended(NamedTuple):
-    """How the run before the one that begins ended; ``system`` if the host went down too."""
+    """How the previous run ended; ``system`` if the host went down too."""
 
     run: int
     octoprint: str
     system: str | None
 
 
+class Hour(NamedTuple):
+    """The summary of one hour of heartbeats.
+
+    Attributes:
+        run: The id of the run.
+        at: When the hour was over, in seconds since the boot.
+        vitals: The known values by name: the highest ``disk_free_bytes``, so that space that
+            comes back within the hour does not count; for the same reason the lowest
+            ``process_memory_bytes``; the average ``memory_available_bytes``; the highest
+            ``cpu_celsius`` and ``filesystem_errors``; ``throttled_seconds``, how long heat slowed
+            the processor; ``undervoltages`` since the run started; ``clock_set``, 1 if the clock
+            was set or synchronized, else 0; ``network``, 1 if there was one, else 0.
+    """
+
+    run: int
+    at: float
+    vitals: dict[str, float]
+
+
+_HOURLY = ", ".join(
+    (
+        "max(disk_free_bytes) AS disk_free_bytes",
+        "min(process_memory_bytes) AS process_memory_bytes",
+        "CAST(avg(memory_available_bytes) AS INTEGER) AS memory_available_bytes",
+        "max(cpu_celsius) AS cpu_celsius",
+        "max(filesystem_errors) AS filesystem_errors",
+        "avg(cpu_celsius >= :heat_limit) AS throttled",
+    )
+)
+
+
 class Records(NamedTuple):
-    """All that is kept, oldest first. The last run is the one that is running."""
+    """The rows, oldest first. The last run is the running one."""
 
     boots: list[Boot]
     runs: list[Run]
     connections: list[Connection]
+    prints: list[Print]
 
 
 def kernel_boot_id() -> str | None:
-    """What the Linux kernel calls this boot; ``None`` on other systems."""
+    """The Linux kernel's id of this boot; ``None`` on other systems."""
     return BOOT_ID_FILE.read_text().strip() if BOOT_ID_FILE.exists() else None
 
 
 def move_aside(path: Path) -> Path:
-    """Rename a damaged file and what belongs to it, so that a new one can be begun."""
+    """Rename a damaged file and its journal, to make room for a new one."""
     suffix = time.strftime(".damaged-%Y-%m-%d-%H%M%S")
     for part in ("-wal", "-journal", ""):
         file = path.with_name(path.name + part)
@@ -269,15 +214,15 @@ def move_aside(path: Path) -> Path:
 
 
 class History:
-    """The open file. For one thread at a time.
+    """The open file, for one thread at a time.
 
     Args:
-        path: The file; it is made when it is missing.
+        path: The file, which is created if it is missing.
 
     Raises:
-        NewerFileError: The file is of a newer version; it is left as it is.
-        sqlite3.OperationalError: It cannot be opened or written now.
-        sqlite3.DatabaseError: It is damaged.
+        NewerFileError: The file is of a newer version; it is not changed.
+        sqlite3.OperationalError: The file cannot be opened or written at the moment.
+        sqlite3.DatabaseError: The file is damaged.
     """
 
     def __init__(self, path: Path) -> None:
@@ -289,41 +234,43 @@ class History:
             raise
         self._run: int | None = None
         self._boot: int | None = None
+        self._clock_has_moved = False
 
     def close(self) -> None:
         self._database.close()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """All that is written within is kept, or nothing of it."""
-        run, boot = self._run, self._boot
+        """Write everything within, or nothing."""
+        before = self._run, self._boot, self._clock_has_moved
         self._database.execute("BEGIN IMMEDIATE")
         try:
             yield
             self._database.execute("COMMIT")
         except BaseException:
-            self._run, self._boot = run, boot
+            self._run, self._boot, self._clock_has_moved = before
             if self._database.in_transaction:
                 self._database.execute("ROLLBACK")
             raise
 
-    # What is recorded. Each within a transaction, and after ``begin``.
+    # Writing: within a transaction, and after ``begin``.
 
     def begin(
         self, run: NewRun, at: Instant, *, copied: bool = False, died: float | None = None
     ) -> Ended | None:
-        """A run of OctoPrint has begun.
+        """Record the start of a run of OctoPrint.
 
         Args:
-            run: What is known of it.
+            run: The run.
             at: Now.
             copied: Whether this file is a copy of the one that the last run wrote.
-            died: When a witness saw the last run end, in seconds since its boot.
+            died: When the witness saw the last run end, in seconds since its boot.
 
         Returns:
-            How the run before it ended; ``None`` if there was none.
+            How the previous run ended; ``None`` if there was none.
         """
         self._settle_last_run(died)
+        self._settle_connections()
         copied |= self._is_set_back(run.kernel_id, at)
         self._boot, earliest = self._same_boot(run.kernel_id, at)
         ended = self._end_of_last_run(on_same_boot=self._boot is not None, copied=copied)
@@ -349,12 +296,14 @@ class History:
             run.token,
         )
         if copied:
-            self.acknowledge()  # what the copy still calls news may have been seen long ago
-            self._database.execute("DELETE FROM registers")  # of another board, perhaps
+            self.acknowledge()  # the original may have been acknowledged since
+            # The copy may be on another board.
+            self._database.execute("DELETE FROM registers")
+            self._database.execute("DELETE FROM hours")
         return ended
 
     def last_run(self) -> LastRun | None:
-        """The run that was recorded last; before ``begin``, the one that ended."""
+        """The last recorded run; before ``begin``, that is the one that ended."""
         row = self._row(
             "SELECT id, token, seen, ended, goodbye, undervoltage, undervoltage_at"
             " FROM runs ORDER BY id DESC LIMIT 1"
@@ -374,12 +323,12 @@ class History:
         )
 
     def keep_facts(self, run: int, facts: str, vitals: str | None = None) -> None:
-        """Keep what is known about the end of that run.
+        """Store what is known about the end of a run.
 
         Args:
             run: Its id.
             facts: :class:`Facts` as JSON.
-            vitals: The vital signs before an unplanned end, as JSON. Kept of the last ones only.
+            vitals: The vital signs before an unplanned end, as JSON; only the last ones are kept.
         """
         self._database.execute(
             "UPDATE runs SET facts = ?, vitals = ? WHERE id = ?", (facts, vitals, run)
@@ -390,29 +339,31 @@ class History:
             (VITALS_KEPT,),
         )
 
-    def count_reason(self, subject: str, end: str, reason: str) -> None:
-        """Count an end by its reason."""
-        self._database.execute(
-            "INSERT INTO reasons VALUES (?, ?, ?, 1)"
-            " ON CONFLICT (subject, what, reason) DO UPDATE SET count = count + 1",
-            (subject, end, reason),
-        )
+    def count_reason(self, subject: str, end: str, reason: str, times: int = 1) -> None:
+        """Count one end by its reason, or several."""
+        if times:
+            self._database.execute(
+                "INSERT INTO reasons VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (subject, what, reason)"
+                " DO UPDATE SET count = count + excluded.count",
+                (subject, end, reason, times),
+            )
 
     def usual_registers(self) -> dict[str, set[int]]:
-        """What each of the board's reset registers reads after orderly reboots."""
+        """The values of the board's reset registers after clean reboots."""
         usual: dict[str, set[int]] = {}
         for name, value in self._database.execute("SELECT name, value FROM registers"):
             usual.setdefault(name, set()).add(value)
         return usual
 
     def keep_usual_registers(self, registers: Mapping[str, int]) -> None:
-        """What they read now, after an orderly reboot."""
+        """Store their values now, after a clean reboot."""
         self._database.executemany(
             "INSERT OR IGNORE INTO registers VALUES (?, ?)", registers.items()
         )
 
     def change_versions(self, versions: Mapping[str, Version]) -> list[dict[str, str | None]]:
-        """Keep which versions run now; what has changed: ``name``, ``old``, ``new``."""
+        """Store the running versions; the changes, each with ``name``, ``old`` and ``new``."""
         before = {
             key: Version(name, version)
             for key, name, version in self._database.execute("SELECT * FROM versions")
@@ -435,9 +386,9 @@ class History:
         ]
 
     def keep_panics(self, panics: Iterable[str]) -> bool:
-        """Keep the kernel's records of its own ends; whether there is a new one."""
+        """Store the kernel's records of its crashes; whether there is a new one."""
         known = {name for (name,) in self._database.execute("SELECT name FROM panics")}
-        # Of those that are there at the first look, nobody knows how old they are.
+        # Those that are there at the first look may be of any age.
         looked, new = "" in known, set(panics) - known
         self._database.executemany(
             "INSERT OR IGNORE INTO panics VALUES (?)", [(name,) for name in ("", *new)]
@@ -445,36 +396,80 @@ class History:
         return looked and bool(new)
 
     def seal(self) -> str | None:
-        """What tells this file from a copy of it (``original.py``)."""
+        """The seal that tells this file from a copy (``original.py``)."""
         (seal,) = self._row("SELECT max(seal) FROM seal")
         return seal  # type: ignore[no-any-return]
 
     def set_seal(self, seal: str) -> None:
-        """Make this file the original."""
+        """Seal this file as the original."""
         self._database.execute("DELETE FROM seal")
         self._database.execute("INSERT INTO seal VALUES (?)", (seal,))
 
-    def beat(self, since_boot: float, vitals: Mapping[str, float] = NO_VITALS) -> None:
-        """OctoPrint is still here, with these vital signs.
+    def beat(
+        self,
+        since_boot: float,
+        vitals: Mapping[str, float] = NO_VITALS,
+        position: Position | None = None,
+    ) -> None:
+        """Record a heartbeat: OctoPrint is still here, with vital signs and a print's position.
 
-        Into a ring of rows, one for each minute of the last hour: so a heartbeat writes one
-        page, the same as without them, and nothing has to be deleted.
+        It goes into a ring of rows, one for each minute of the last hour. So a heartbeat writes
+        one page, and nothing has to be deleted.
         """
         names = [name for name in NAMES if name in vitals]
-        columns = ", ".join(["slot", "run", "at", *names])
-        marks = ", ".join("?" * (3 + len(names)))
+        columns = ", ".join(["slot", "run", "at", "print", *names])
+        marks = ", ".join("?" * (4 + len(names)))
         self._database.execute(
             f"INSERT OR REPLACE INTO beats ({columns}) VALUES ({marks})",
             (
                 int(since_boot / BEAT_SECONDS) % BEATS_KEPT,
                 self._run,
                 since_boot,
+                self._of_this_print(position),
                 *(vitals[name] for name in names),
             ),
         )
 
+    def is_new_hour(self, since_boot: float) -> bool:
+        """Whether another hour since the boot is over."""
+        return int(since_boot / HOUR_SECONDS) > int(self._hour_began() / HOUR_SECONDS)
+
+    def keep_hour(self, since_boot: float, host: HostState) -> None:
+        """Store the summary of the last hour's heartbeats, and the state of the host.
+
+        There is at most one row an hour, however often OctoPrint or the host restart.
+        """
+        began = self._hour_began()
+        beats = self._database.execute(
+            f"SELECT {_HOURLY} FROM beats WHERE run = :run AND at > :began",
+            {"run": self._run, "began": began, "heat_limit": host.heat_limit_celsius},
+        )
+        vitals = dict(zip([column for column, *_ in beats.description], beats.fetchone()))
+        throttled = vitals.pop("throttled")
+        if throttled is not None:
+            vitals["throttled_seconds"] = round(throttled * min(since_boot - began, HOUR_SECONDS))
+        (vitals["undervoltages"],) = self._row(
+            "SELECT undervoltage FROM runs WHERE id = ?", self._run
+        )
+        vitals["clock_set"] = self._clock_has_moved or host.clock_set
+        vitals["network"] = host.network
+        self._clock_has_moved = False
+        known = {name: +value for name, value in vitals.items() if value is not None}
+        newest = self._insert(
+            "INSERT INTO hours (run, at, vitals) VALUES (?, ?, ?)",
+            self._run,
+            since_boot,
+            json.dumps(known, separators=(",", ":")),
+        )
+        self._database.execute("DELETE FROM hours WHERE id <= ? - ?", (newest, HOURS_KEPT))
+
+    def hours(self) -> list[Hour]:
+        """The stored hours, oldest first."""
+        rows = self._database.execute("SELECT run, at, vitals FROM hours ORDER BY id")
+        return [Hour(run, at, json.loads(vitals)) for run, at, vitals in rows]
+
     def keep_anchor(self, at: Instant) -> bool:
-        """Note when the wall clock has been set; whether it has."""
+        """Correct the anchor if the wall clock was set; whether it was."""
         (booted_at,) = self._row("SELECT booted_at FROM boots WHERE id = ?", self._boot)
         if abs(at.booted_at - booted_at) <= ANCHOR_TOLERANCE_SECONDS:
             return False
@@ -482,18 +477,27 @@ class History:
             "UPDATE boots SET booted_at = ?, clock_set = 1 WHERE id = ?",
             (at.booted_at, self._boot),
         )
+        self._clock_has_moved = True
         return True
 
-    def goodbye(self, since_boot: float, host: str = "unknown") -> None:
-        """OctoPrint ends in order; what the host is about to do, as :class:`Facts` have it."""
+    def goodbye(
+        self, since_boot: float, host: str = "unknown", position: Position | None = None
+    ) -> None:
+        """Record a clean stop of OctoPrint.
+
+        Args:
+            since_boot: The time of the stop.
+            host: What the host is about to do, as in :class:`Facts`.
+            position: The position of a print that is not finished.
+        """
         self._database.execute(
-            "UPDATE runs SET seen = ?, ended = ?, goodbye = ? WHERE id = ?",
-            (since_boot, since_boot, host, self._run),
+            "UPDATE runs SET seen = ?, ended = ?, goodbye = ?, stopped_at = ? WHERE id = ?",
+            (since_boot, since_boot, host, self._of_this_print(position), self._run),
         )
 
     def connected(self, since_boot: float, port: str | None) -> None:
-        """OctoPrint has connected to a printer."""
-        self.disconnected(since_boot, failed=False)
+        """Record a connection to a printer."""
+        self.disconnected(since_boot, failed=False)  # one whose end was never recorded
         self._insert(
             "INSERT INTO connections (run, started, port) VALUES (?, ?, ?)",
             self._run,
@@ -502,80 +506,131 @@ class History:
         )
 
     def disconnected(self, since_boot: float, failed: bool) -> None:
-        """The connection has ended, by an error or on purpose."""
+        """Record the end of the connection: lost, or closed on request."""
         ended = self._database.execute(
             "UPDATE connections SET ended = ?, failed = ? WHERE run = ? AND ended IS NULL",
             (since_boot, failed, self._run),
         )
-        self._count("printer", "error" if failed else "disconnected", ended.rowcount)
+        self._count("printer", connection_end(failed), ended.rowcount)
 
-    def printing(self, file: str | None) -> None:
-        """A print of that file has begun, or, with ``None``, it has ended."""
-        self._database.execute("UPDATE runs SET printing = ? WHERE id = ?", (file, self._run))
+    def explain(self, ended: float, end: str, reason: str, facts: str) -> None:
+        """Store why a connection ended, unless that is already stored.
+
+        Args:
+            ended: Its time, as given to :meth:`disconnected`.
+            end: Its kind.
+            reason: The reason that follows from the facts.
+            facts: :class:`ConnectionFacts` as JSON.
+        """
+        explained = self._database.execute(
+            "UPDATE connections SET facts = ? WHERE run = ? AND ended = ? AND facts IS NULL",
+            (facts, self._run, ended),
+        )
+        self.count_reason("printer", end, reason, explained.rowcount)
+
+    def print_started(self, since_boot: float, file: str) -> None:
+        """Record the start of a print."""
+        self.print_ended(since_boot, "failed")  # one whose end was never recorded
+        self._set_printing(file)
+        self._insert(
+            "INSERT INTO prints (run, started, file) VALUES (?, ?, ?)",
+            self._run,
+            since_boot,
+            file,
+        )
+
+    def print_ended(self, since_boot: float, result: str) -> None:
+        """Record the end of the print: ``done``, ``cancelled`` or ``failed``."""
+        self._set_printing(None)
+        self._database.execute(
+            "UPDATE prints SET ended = ?, result = ? WHERE run = ? AND ended IS NULL",
+            (since_boot, result, self._run),
+        )
 
     def undervoltage(self, since_boot: float, times: int = 1) -> None:
-        """Undervoltage was seen."""
+        """Record undervoltage."""
         (seen_before,) = self._row("SELECT undervoltage FROM runs WHERE id = ?", self._run)
         self._database.execute(
             "UPDATE runs SET undervoltage = undervoltage + ?, undervoltage_at = ? WHERE id = ?",
             (times, since_boot, self._run),
         )
         self._count("octoprint", "undervoltage", not seen_before)
+        self._count("octoprint", "undervoltages", times)
 
     def acknowledge(self) -> None:
-        """Someone has seen how the runs before this one ended."""
+        """Record that someone has seen how the earlier runs ended."""
         self._database.execute(
             "UPDATE runs SET acknowledged = 1 WHERE id < ? AND NOT acknowledged", (self._run,)
         )
 
     def clear(self) -> None:
-        """Forget all but what is running."""
+        """Delete everything except what is running."""
         self._database.execute("DELETE FROM runs WHERE id <> ?", (self._run,))
         self._database.execute("DELETE FROM connections WHERE ended IS NOT NULL")
+        self._database.execute("DELETE FROM prints WHERE ended IS NOT NULL")
         self._database.execute("DELETE FROM totals")
         self._database.execute("DELETE FROM reasons")
         self._forget_orphans()
 
-    def prune(self, first_run: int, first_connection: int) -> None:
-        """Forget the runs and connections before these, but none that is running.
+    def prune(self, first_run: int, first_connection: int, first_print: int) -> None:
+        """Delete the runs, connections and prints before these, except running ones.
 
         The totals stay.
         """
         self._database.execute("DELETE FROM runs WHERE id < ? AND id <> ?", (first_run, self._run))
-        self._database.execute(
-            "DELETE FROM connections WHERE id < ? AND (ended IS NOT NULL OR run <> ?)",
-            (first_connection, self._run),
-        )
+        for table, first in (("connections", first_connection), ("prints", first_print)):
+            self._database.execute(
+                f"DELETE FROM {table} WHERE id < ? AND (ended IS NOT NULL OR run <> ?)",
+                (first, self._run),
+            )
         self._forget_orphans()
 
-    def records(self) -> Records:
-        """All that is kept."""
-        boots = self._database.execute("SELECT id, booted_at, clock_set FROM boots ORDER BY id")
+    def records(self, since: float | None = None) -> Records:
+        """Read the rows.
+
+        Args:
+            since: A Unix time: everything since then is read, and the boots that decide whose
+                clock to trust. ``None`` reads everything.
+        """
+        first_boot = 0 if since is None else self._first_boot(since)
+        (first_run,) = self._row("SELECT ifnull(min(id), 0) FROM runs WHERE boot >= ?", first_boot)
+        boots = self._database.execute(
+            "SELECT id, booted_at, clock_set FROM boots WHERE id >= ? ORDER BY id", (first_boot,)
+        )
         runs = self._database.execute(
             "SELECT id, boot, started, seen, ended, octoprint_version, printing,"
-            " undervoltage, acknowledged, copied, died, facts, vitals FROM runs ORDER BY id"
+            " undervoltage, acknowledged, copied, died, facts, vitals, stopped_at"
+            " FROM runs WHERE id >= ? ORDER BY id",
+            (first_run,),
         )
         connections = self._database.execute(
-            "SELECT id, run, started, ended, failed, port FROM connections ORDER BY id"
+            "SELECT id, run, started, ended, failed, port, facts"
+            " FROM connections WHERE run >= ? ORDER BY id",
+            (first_run,),
+        )
+        prints = self._database.execute(
+            "SELECT id, run, started, ended, file, result FROM prints WHERE run >= ? ORDER BY id",
+            (first_run,),
         )
         return Records(
             boots=list(map(Boot._make, boots)),
             runs=self._as_seen_last(list(map(Run._make, runs))),
             connections=list(map(Connection._make, connections)),
+            prints=list(map(Print._make, prints)),
         )
 
     def totals(self) -> Totals:
-        """How often everything happened since the file was begun or cleared."""
+        """The counts since the file was created or cleared."""
         rows = self._database.execute("SELECT subject, what, count FROM totals")
         return {(subject, what): count for subject, what, count in rows}
 
     def reasons(self) -> Reasons:
-        """How often each subject ended how and why, since then."""
+        """The counts by end and reason, since then."""
         rows = self._database.execute("SELECT subject, what, reason, count FROM reasons")
         return {(subject, end, reason): count for subject, end, reason, count in rows}
 
     def _prepare(self, path: Path) -> None:
-        # Before anything is read, or SQLite makes the index that several processes need.
+        # Before any read: otherwise SQLite creates the index that several processes need.
         self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
         (version,) = self._row("PRAGMA user_version")
         if version > len(MIGRATIONS):
@@ -594,8 +649,33 @@ class History:
                 f"BEGIN IMMEDIATE; {migration}; PRAGMA user_version = {number}; COMMIT"
             )
 
+    def _first_boot(self, since: float) -> int:
+        """The first boot that matters for the time since ``since``.
+
+        No earlier boot claims to have been up then, or contradicts one that does. The boot before
+        that is included, because it shows how far back the records go.
+        """
+        boots = self._database.execute(
+            "SELECT id, booted_at, booted_at + (SELECT max(seen) FROM runs WHERE boot = boots.id)"
+            " FROM boots ORDER BY id"
+        )
+        dated = [boot for boot in boots if boot[2] >= EARLIEST_UNIX_TIME]
+        within = (at for at, (_, _, end) in enumerate(dated) if end >= since)
+        # The running boot is up until now, whenever its last heartbeat was.
+        first = max(0, next(within, len(dated) - 1) - 1)
+        earliest_end = min((booted_at for _, booted_at, _ in dated[first:]), default=since)
+        while True:
+            contradicting = (
+                at for at, (_, _, end) in enumerate(dated[:first]) if end > earliest_end
+            )
+            earlier = next(contradicting, first)
+            if earlier == first:
+                return dated[first][0] if dated else 0
+            earliest_end = min(booted_at for _, booted_at, _ in dated[earlier:])
+            first = earlier
+
     def _same_boot(self, kernel_id: str | None, at: Instant) -> tuple[int | None, float]:
-        """The last boot, if it is this one, and when its last run was seen last."""
+        """The last boot, if it is this one, and the last heartbeat of its last run."""
         last = self._row("SELECT id, kernel_id, booted_at FROM boots ORDER BY id DESC LIMIT 1")
         if last is None:
             return None, 0.0
@@ -617,7 +697,7 @@ class History:
         return later is not None
 
     def _settle_last_run(self, died: float | None) -> None:
-        """Move what the heartbeats know of the last run to its row."""
+        """Move what the heartbeats recorded about the last run to its row."""
         row = self._row("SELECT id, ended FROM runs ORDER BY id DESC LIMIT 1")
         if row is None:
             return
@@ -625,14 +705,35 @@ class History:
         if ended is None:
             self._database.execute(
                 "UPDATE runs SET seen = max(seen, ifnull("
-                "(SELECT max(at) FROM beats WHERE run = runs.id), 0), ifnull(?, 0)), died = ?"
+                "(SELECT max(at) FROM beats WHERE run = runs.id), 0), ifnull(?, 0)), died = ?,"
+                " stopped_at ="
+                " (SELECT print FROM beats WHERE run = runs.id ORDER BY at DESC LIMIT 1)"
                 " WHERE id = ?",
                 (died, died, run),
             )
         self._database.execute("DELETE FROM beats")
 
+    def _of_this_print(self, position: Position | None) -> str | None:
+        """The position as JSON, unless its file is not being printed."""
+        if position is None:
+            return None
+        (printing,) = self._row("SELECT printing FROM runs WHERE id = ?", self._run)
+        return position.to_json() if position.file == printing else None
+
+    def _settle_connections(self) -> None:
+        """What was not recorded about a connection's end by now never will be."""
+        unexplained = self._database.execute(
+            "SELECT failed, count(*)"
+            " FROM connections WHERE ended IS NOT NULL AND facts IS NULL GROUP BY failed"
+        ).fetchall()
+        for failed, count in unexplained:
+            self.count_reason("printer", connection_end(failed), "unknown", count)
+        self._database.execute(
+            "UPDATE connections SET facts = '{}' WHERE ended IS NOT NULL AND facts IS NULL"
+        )
+
     def _as_seen_last(self, runs: list[Run]) -> list[Run]:
-        """With the heartbeats of the last one, which have not been moved to its row."""
+        """The runs, with the heartbeats of the last one, which are not in its row yet."""
         (beat,) = self._row("SELECT max(at) FROM beats WHERE run = (SELECT max(id) FROM runs)")
         if runs and beat is not None and runs[-1].ended is None:
             runs[-1] = runs[-1]._replace(seen=max(runs[-1].seen, beat))
@@ -646,6 +747,15 @@ class History:
             Beat(at, {name: sign for name, sign in zip(NAMES, signs) if sign is not None})
             for at, *signs in rows
         ]
+
+    def _hour_began(self) -> float:
+        """The end of the last stored hour of this run, or its start if there is none."""
+        (began,) = self._row(
+            "SELECT max(started, ifnull((SELECT at FROM hours WHERE run = runs.id"
+            " ORDER BY id DESC LIMIT 1), 0)) FROM runs WHERE id = ?",
+            self._run,
+        )
+        return began  # type: ignore[no-any-return]
 
     def _end_of_last_run(self, on_same_boot: bool, copied: bool) -> Ended | None:
         last = self._row(
@@ -670,6 +780,10 @@ class History:
         if ended.octoprint != "restored":
             self._count("octoprint", "interrupted_print", was_printing)
         self._count("printer", "octoprint_down", cut_off)
+        self.count_reason("printer", "octoprint_down", "octoprint_down", cut_off)
+
+    def _set_printing(self, file: str | None) -> None:
+        self._database.execute("UPDATE runs SET printing = ? WHERE id = ?", (file, self._run))
 
     def _count(self, subject: str, what: str, times: int = 1) -> None:
         if times:
@@ -680,7 +794,8 @@ class History:
             )
 
     def _forget_orphans(self) -> None:
-        self._database.execute("DELETE FROM connections WHERE run NOT IN (SELECT id FROM runs)")
+        for table in ("connections", "prints", "hours"):
+            self._database.execute(f"DELETE FROM {table} WHERE run NOT IN (SELECT id FROM runs)")
         self._database.execute("DELETE FROM boots WHERE id NOT IN (SELECT boot FROM runs)")
 
     def _row(self, query: str, *parameters: object) -> Any:

@@ -1,13 +1,13 @@
-"""Feeds the history: a thread of its own, so that no event ever waits for the disk.
+"""Writes the history on a separate thread, so that no event ever waits for the disk.
 
-What happens is handed over and written as soon as the disk allows; a heartbeat is written
-in between. While the history cannot be written, what has happened is kept and tried again
-at every heartbeat.
+Events are handed over and written as soon as the disk allows, with heartbeats in between. While the
+history cannot be written, events wait in memory, and every heartbeat tries again.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import queue
 import sqlite3
@@ -18,12 +18,18 @@ from pathlib import Path
 from typing import Any, Callable, Protocol, TypeVar
 
 from ..reader import monotonic_clock
+from ..why.connection import ConnectionFacts
 from ..why.evidence import Scene
+from ..why.host import HostState
+from ..why.verdict import verdict
 from ..why.vitals import Vitals
 from .beginning import Beginning
+from .ends import connection_end
 from .original import Original
+from .position import Position
 from .record import (
     History,
+    Hour,
     Instant,
     NewerFileError,
     NewRun,
@@ -33,7 +39,7 @@ from .record import (
     kernel_boot_id,
     move_aside,
 )
-from .report import Timeline
+from .report import DAY_SECONDS, Timeline, history_answer
 
 Entry = Callable[[History], Any]
 Answer = TypeVar("Answer")
@@ -41,10 +47,10 @@ Answer = TypeVar("Answer")
 MOST_WAITING = 1000
 GOODBYE_SECONDS = 10.0
 CLOCK_SETTLED_SECONDS = 600.0
-"""By then a board without a clock has heard from NTP, if it ever will."""
+"""By then NTP has set the clock of a board without one, if it ever does."""
 PRUNE_SECONDS = 86400.0
 PATIENCE_SECONDS = 2.0
-"""OctoPrint has few threads for requests, those that pause a print among them."""
+"""OctoPrint has few threads for requests, and the request that pauses a print needs one."""
 
 
 class Watcher(Protocol):
@@ -54,18 +60,23 @@ class Watcher(Protocol):
 
     def vitals(self) -> Vitals: ...
 
+    def host(self) -> HostState: ...
+
     def look(self) -> Scene: ...
 
     def forget_all_but(self, token: str | None) -> None: ...
 
 
-class Nobody:
+class NoWatcher:
     """Watches nothing."""
 
     token: str | None = None
 
     def vitals(self) -> Vitals:
         return {}
+
+    def host(self) -> HostState:
+        return HostState()
 
     def look(self) -> Scene:
         return Scene()
@@ -74,16 +85,26 @@ class Nobody:
         pass
 
 
-NOBODY = Nobody()
+NO_WATCHER = NoWatcher()
+
+
+def nowhere() -> Position | None:
+    """The position while nothing prints."""
+    return None
 
 
 class HistoryUnavailableError(Exception):
-    """The history cannot be read or written now."""
+    """The history cannot be read or written at the moment."""
+
+
+def as_text(name: str) -> str:
+    """A file name for SQLite, whose texts must be valid Unicode; file names need not be."""
+    return name.encode("utf-8", "replace").decode("utf-8")
 
 
 def is_damage(error: Exception) -> bool:
-    """Whether it is the file that is damaged, not the disk that fails for now."""
-    # sqlite3 uses the base class for damage alone, its subclasses for all else.
+    """Whether the file is damaged, rather than the disk failing at the moment."""
+    # sqlite3 raises the base class for damage only, and its subclasses for everything else.
     return type(error) is sqlite3.DatabaseError
 
 
@@ -92,12 +113,12 @@ class Recorder:
 
     Args:
         path: The history's file.
-        logger: Where trouble with it is told, once.
-        heartbeat_seconds: The interval, asked anew each time.
-        history_days: For how many days rows are kept, asked anew each time.
-        on_change: Called, on the recorder's thread, when what the records mean may have
-            changed: something was recorded, the wall clock was set, all was acknowledged or
-            cleared.
+        logger: Gets each problem with it once.
+        heartbeat_seconds: Returns the current interval.
+        history_days: Returns the current retention, in days.
+        on_change: Called when the history may have changed: on the recorder's thread if an event
+            was recorded or the wall clock was set, on the caller's thread if the last outage was
+            acknowledged or the history was cleared.
     """
 
     def __init__(
@@ -117,10 +138,12 @@ class Recorder:
         self._lock = threading.Lock()
         self._history: History | None = None
         self._beginning: Beginning
-        self._watch: Watcher = NOBODY
+        self._watch: Watcher = NO_WATCHER
+        self._where = nowhere
         self._scene = Scene()
         self._has_begun = False
         self._refused = False
+        self._has_failed = False
         self._trouble: str | None = None
         self._waiting: list[Entry] = []
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -139,36 +162,54 @@ class Recorder:
         age: float | None,
         octoprint_version: str,
         *,
-        watch: Watcher = NOBODY,
+        watch: Watcher = NO_WATCHER,
+        position: Callable[[], Position | None] = nowhere,
         **more: Any,
     ) -> None:
         """Begin the record of this run.
 
         Args:
-            age: For how many seconds OctoPrint has been running, ``None`` if unknown.
-            octoprint_version: Of the OctoPrint that runs.
+            age: OctoPrint's uptime in seconds; ``None`` if unknown.
+            octoprint_version: The running OctoPrint's version.
             watch: Watches this run; called on the recorder's thread.
-            more: What else :class:`Beginning` takes.
+            position: Returns the position in the selected file, ``None`` without one. Called at
+                each heartbeat on the recorder's thread, and at the end on that of :meth:`stop`.
+            more: The other arguments of :class:`Beginning`.
         """
         at = self.now()
         started = at.since_boot - (age or 0.0)
         run = NewRun(kernel_boot_id(), started, octoprint_version, watch.token)
         self._beginning = Beginning(run, at, **more)
         self._watch = watch
+        self._where = position
         self._thread.start()
 
     def connected(self, port: str | None) -> None:
-        since_boot = self._since_boot()
-        self._record(lambda history: history.connected(since_boot, port))
+        since_boot, name = self._since_boot(), port and as_text(port)
+        self._record(lambda history: history.connected(since_boot, name))
 
-    def disconnected(self, failed: bool) -> None:
+    def disconnected(self, failed: bool) -> Callable[[ConnectionFacts], None]:
+        """The printer connection has ended.
+
+        Returns:
+            A function that takes the facts about that end, which may come later. Only the first
+            call counts.
+        """
         since_boot = self._since_boot()
         self._record(lambda history: history.disconnected(since_boot, failed))
+        return functools.partial(self._explain, since_boot, connection_end(failed))
 
-    def printing(self, file: str | None) -> None:
-        # Names of files need not be valid Unicode, texts in SQLite do.
-        name = file and file.encode("utf-8", "replace").decode("utf-8")
-        self._record(lambda history: history.printing(name))
+    def _explain(self, ended: float, end: str, facts: ConnectionFacts) -> None:
+        reason = verdict("printer", end, facts).reason
+        self._record(lambda history: history.explain(ended, end, reason, facts.to_json()))
+
+    def print_started(self, file: str) -> None:
+        since_boot, name = self._since_boot(), as_text(file)
+        self._record(lambda history: history.print_started(since_boot, name))
+
+    def print_ended(self, result: str) -> None:
+        since_boot = self._since_boot()
+        self._record(lambda history: history.print_ended(since_boot, result))
 
     def undervoltage(self, times: int = 1, seconds_ago: float = 0.0) -> None:
         since_boot = self._since_boot() - seconds_ago
@@ -183,48 +224,68 @@ class Recorder:
         self._inbox.put(action)
 
     def stop(self, host_goes_down: Callable[[], str] = lambda: "unknown") -> None:
-        """Write the goodbye; nothing is recorded any more.
+        """Write the goodbye and record nothing more.
 
         Args:
-            host_goes_down: Tells what the host is about to do, as :class:`Facts` have it. That
-                may take a while.
+            host_goes_down: Returns what the host is about to do, as in :class:`Facts`. It may take
+                a while.
         """
         since_boot = self._since_boot()
         host = host_goes_down()
-        self._record(lambda history: history.goodbye(since_boot, host))
+        position = self._position()  # last, because a print goes on meanwhile
+        self._record(lambda history: history.goodbye(since_boot, host, position))
         self._inbox.put(self._end)
         if self._thread.is_alive():  # OctoPrint may shut down before it has started up
             self._thread.join(GOODBYE_SECONDS)
 
     def acknowledge(self) -> None:
-        """Put away what :meth:`Timeline.unacknowledged` tells.
+        """Acknowledge the end that :meth:`Timeline.unacknowledged` returns.
 
         Raises:
-            HistoryUnavailableError: It cannot be written now.
+            HistoryUnavailableError: The history cannot be written at the moment.
         """
         self._command(History.acknowledge)
 
     def clear(self) -> None:
-        """Forget all but what is running.
+        """Delete everything except the running run, boot, connection and print.
 
         Raises:
-            HistoryUnavailableError: It cannot be written now.
+            HistoryUnavailableError: The history cannot be written at the moment.
         """
         self._command(History.clear)
 
-    def records(self) -> Records:
-        """All that is kept.
+    def records(self, since: float | None = None) -> Records:
+        """The records, as :meth:`History.records` returns them.
 
         Raises:
-            HistoryUnavailableError: It cannot be read now.
+            HistoryUnavailableError: The history cannot be read at the moment.
         """
-        return self._read(History.records)
+        return self._read(lambda history: history.records(since))
+
+    def answer(self, days: int) -> dict[str, Any]:
+        """The last ``days`` days, as :func:`history_answer` returns them.
+
+        Raises:
+            HistoryUnavailableError: The history cannot be read at the moment.
+        """
+        now = self.now()
+        answer = history_answer(self.records(now.wall - days * DAY_SECONDS), now, days)
+        # While the time is unknown, the answer has everything that is kept.
+        return answer if answer["to"] else history_answer(self.records(), now, days)
+
+    def kept(self) -> tuple[Records, list[Hour]]:
+        """All records and hours.
+
+        Raises:
+            HistoryUnavailableError: The history cannot be read at the moment.
+        """
+        return self._read(lambda history: (history.records(), history.hours()))
 
     def totals(self) -> tuple[Totals, Reasons]:
-        """How often everything happened, and why.
+        """The counts of everything that happened, and of its reasons.
 
         Raises:
-            HistoryUnavailableError: It cannot be read now.
+            HistoryUnavailableError: The history cannot be read at the moment.
         """
         return self._read(lambda history: (history.totals(), history.reasons()))
 
@@ -234,6 +295,10 @@ class Recorder:
                 return question(self._begun())
             except sqlite3.Error as error:
                 raise HistoryUnavailableError(str(error)) from error
+
+    def _position(self) -> Position | None:
+        position = self._where()
+        return position and position._replace(file=as_text(position.file))
 
     def _record(self, entry: Entry) -> None:
         self._inbox.put(lambda: self._waiting.append(entry))
@@ -250,7 +315,7 @@ class Recorder:
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[None]:
-        """The lock, for a request: not for as long as a disk that hangs may take."""
+        """Hold the lock for a request, which must not wait for a disk that hangs."""
         if not self._lock.acquire(timeout=PATIENCE_SECONDS):
             raise HistoryUnavailableError("the disk is slow to answer")
         try:
@@ -268,65 +333,78 @@ class Recorder:
 
     def _work(self) -> None:
         try:
-            self._write_until_the_end()
-        except Exception:  # whatever it is, it must cost the history alone
-            self._logger.exception("No more history is recorded")
+            self._write_until_stopped()
+        except Exception:  # must cost no more than the history
+            self._logger.exception(
+                "The history is no longer recorded, because of an unexpected error"
+            )
 
-    def _write_until_the_end(self) -> None:
-        self._look_around()
+    def _write_until_stopped(self) -> None:
+        self._gather_evidence()
         self._write()
         while not self._ended:
             with contextlib.suppress(queue.Empty):
-                self._inbox.get(timeout=self._heartbeat_seconds())()
+                self._call(self._inbox.get(timeout=self._heartbeat_seconds()))
             while not self._inbox.empty():
-                self._inbox.get()()
+                self._call(self._inbox.get())
             del self._waiting[:-MOST_WAITING]
             self._write()
         with self._lock:
             self._close()
 
-    def _look_around(self) -> None:
-        # Before anyone may wait for the lock: a witness may still be writing.
+    def _call(self, action: Callable[[], None]) -> None:
+        """Call what others gave to the recorder; its errors must not cost the history."""
+        try:
+            action()
+        except Exception:
+            if not self._has_failed:
+                self._logger.exception("Could not announce a change in the history")
+            self._has_failed = True
+
+    def _gather_evidence(self) -> None:
+        # Without the lock, because a witness may still be writing.
         try:
             self._scene = self._watch.look()
-        except Exception:  # whatever a dying process has left behind must not cost the history
-            self._logger.exception("Nothing shows why the last run ended")
+        except Exception:  # the remains of a dying process must not cost the history
+            self._logger.exception("Could not gather evidence about the last run")
 
     def _write(self) -> None:
         if self._refused:
             return
+        # Without the lock, because OctoPrint has locks too.
+        position = None if self._ended else self._position()
         with self._lock:
             try:
-                changed = self._write_or_begin_anew()
+                changed = self._write_or_replace(position)
             except NewerFileError as error:
                 self._refused = True
                 self._trouble = str(error)
-                self._logger.error("No history is recorded: %s", error)
+                self._logger.error("The history is not recorded: %s", error)
                 return
             except (OSError, sqlite3.Error) as error:
-                self._note_trouble(error)
+                self._report_once(error)
                 return
         if self._trouble:
             self._trouble = None
-            self._logger.info("The history can be written again")
+            self._logger.info("Writing the history works again")
         if changed:
-            self._on_change()
+            self._call(self._on_change)
 
-    def _write_or_begin_anew(self) -> bool:
+    def _write_or_replace(self, position: Position | None) -> bool:
         try:
-            return self._write_all()
+            return self._write_all(position)
         except sqlite3.DatabaseError as error:
             if not is_damage(error):
                 raise
             self._close()
             aside = move_aside(self._path)
             self._logger.error(
-                "The history is damaged (%s); it is now %s and a new one is begun", error, aside
+                "The history is damaged (%s); moved it to %s and started a new one", error, aside
             )
-            return self._write_all()
+            return self._write_all(position)
 
-    def _write_all(self) -> bool:
-        """Write what waits and a heartbeat; whether the meaning of the records changed."""
+    def _write_all(self, position: Position | None) -> bool:
+        """Write the waiting events and a heartbeat; whether the history may have changed."""
         if self._history is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._history = History(self._path)
@@ -341,7 +419,9 @@ class Recorder:
             for entry in self._waiting:
                 entry(history)
             if not self._ended:
-                history.beat(at.since_boot, self._watch.vitals())
+                history.beat(at.since_boot, self._watch.vitals(), position)
+                if history.is_new_hour(at.since_boot):
+                    history.keep_hour(at.since_boot, self._watch.host())
             if at.since_boot >= self._prune_at:
                 self._prune(history, at)
         if not self._has_begun:
@@ -351,7 +431,7 @@ class Recorder:
         return changed
 
     def _is_copy(self, history: History) -> bool:
-        """Whether the last run wrote another file; from now on this is the original."""
+        """Whether the last run wrote another file. From now on this one is the original."""
         original = Original(self._path.parent)
         seal = history.seal()
         if seal and original.is_sealed_by(seal):
@@ -369,7 +449,7 @@ class Recorder:
         self._history = None
         self._has_begun = False
 
-    def _note_trouble(self, error: Exception) -> None:
+    def _report_once(self, error: Exception) -> None:
         if self._trouble is None:
-            self._logger.warning("The history cannot be written: %s", error)
+            self._logger.warning("Could not write the history: %s", error)
         self._trouble = str(error)

@@ -1,1 +1,1 @@
-"""Who is told: web answers, metrics, health check, MQTT."""
+"""Everything that leaves the plugin: web answers, metrics, health checks, MQTT and pings."""

@@ -1,4 +1,4 @@
-"""What the web is answered, and what it may ask."""
+"""Request parameters and response bodies of the web API."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PREFIXES = {"host": "", "octoprint": "octoprint_", "printer": "printer_"}
 
 
 def _text_fields(prefix: str) -> dict[str, Callable[[float], str]]:
-    """The fields of one clock that are texts, each with what makes it."""
+    """Map the text fields of one clock to their formatters."""
     return {
         prefix + ("uptime" if name == "full" else f"uptime_{name}"): format_text
         for name, format_text in FORMATS.items()
@@ -42,17 +42,17 @@ def uptime_answer(
     *,
     with_logs: bool,
 ) -> dict[str, Any]:
-    """The body of ``GET /api/plugin/octoprint_uptime``.
+    """Return the body of ``GET /api/plugin/octoprint_uptime``.
 
     Args:
-        uptimes: What the reader knows.
+        uptimes: The current uptimes, from the reader.
         settings: Valid settings.
-        unacknowledged_end: What :meth:`Timeline.unacknowledged` tells.
+        unacknowledged_end: The return value of :meth:`Timeline.unacknowledged`.
         with_logs: As in :meth:`Words.why`.
 
     Returns:
-        The fields that ``docs/api.md`` lists, ready for JSON, but for ``error``: that
-        is a sentence for people, and so in their language.
+        The fields in ``docs/api.md``, ready for JSON. The caller adds ``error``, which is
+        translated.
     """
     answer: dict[str, Any] = {}
     for clock, seconds_field, text_fields in _FIELDS:
@@ -60,7 +60,7 @@ def uptime_answer(
         if seconds is None:
             answer.update(dict.fromkeys((seconds_field, *text_fields)))
             continue
-        # Rounded first, so that the number and its texts never disagree.
+        # Rounded before formatting, so that the number and its texts never disagree.
         answer[seconds_field] = seconds = round(seconds, 3)
         for field, format_text in text_fields.items():
             answer[field] = format_text(seconds)
@@ -75,22 +75,22 @@ def uptime_answer(
 
 
 class BadQueryError(Exception):
-    """A request asks for what there is not; the text says so in the asker's language."""
+    """A request argument is invalid. The message is in the language of the request."""
 
 
 class HistoryQuery(NamedTuple):
-    """What ``GET /plugin/octoprint_uptime/history`` is asked for."""
+    """The valid arguments of ``GET /plugin/octoprint_uptime/history``."""
 
     days: int
     format: str
 
     @classmethod
     def parsed(cls, arguments: Mapping[str, str], most_days: int) -> HistoryQuery:
-        """The query of a request.
+        """Parse the arguments of a request.
 
         Args:
-            arguments: The request's.
-            most_days: For how many days the history is kept.
+            arguments: The query arguments of the request.
+            most_days: The retention, in days.
 
         Raises:
             BadQueryError: An argument is out of range.
@@ -107,18 +107,18 @@ class HistoryQuery(NamedTuple):
 
 
 def refusal(error: str) -> dict[str, Any]:
-    """The body of every answer that is not 200."""
+    """Return the body of every response whose status is not 200."""
     return {"error": error, "uptime_available": False}
 
 
 def history_json(answer: dict[str, Any], *, with_logs: bool) -> str:
-    """The body of ``GET /plugin/octoprint_uptime/history`` from ``report.history_answer``.
+    """Return the body of ``GET /plugin/octoprint_uptime/history``.
 
-    In pieces: encoding is one call into C, and while that lasts no other thread of
-    OctoPrint goes on, the printer's included.
+    The body is encoded in pieces. Each encoding is one call into C that stops all other threads
+    of OctoPrint, including the printer's.
 
     Args:
-        answer: ``report.history_answer``'s.
+        answer: The return value of ``report.history_answer``.
         with_logs: As in :meth:`Words.why`.
     """
     asker = (str(get_locale()), with_logs)
@@ -142,7 +142,7 @@ def _encoded_entries(entries: list[dict[str, Any]], language: str, with_logs: bo
     if "why" not in entries[0]:
         return _ENCODE(entries)[1:-1]
     text = _ENCODE([{**entry, "why": None} for entry in entries])[1:-1]
-    # Nothing else looks like this: in a text the quotes would be escaped.
+    # Inside a text the quotes would be escaped, so this matches the field alone.
     first, *others = text.split(_NO_WHY)
     whys = (
         _why_json(entry["why"], language, with_logs) if entry["why"] else "null"
@@ -153,12 +153,15 @@ def _encoded_entries(entries: list[dict[str, Any]], language: str, with_logs: bo
 
 @functools.lru_cache(maxsize=4096)
 def _why_json(why: Why, language: str, with_logs: bool) -> str:
-    """The field ``why`` in that language, which is the asker's.
+    """Return the field ``why`` in ``language``, the language of the request.
 
-    Kept, because what is known of an end changes no more, and a verdict takes longer than all
-    else in an entry.
+    Cached, because the facts about an end no longer change, and the verdict takes longer to
+    encode than the rest of an entry.
     """
     told = _ENCODE(_words(language).why(why.subject, why.end, why.verdict, with_logs=with_logs))
+    # There are vital signs of the host and OctoPrint, but not of the printer.
+    if why.subject == "printer":
+        return told
     return f'{told[:-1]},"vitals":{why.vitals or "[]"}}}'
 
 
@@ -179,22 +182,27 @@ CSV_COLUMNS = (
     "octoprint_version",
     "reason",
     "grade",
+    "stopped_at_percent",
+    "stopped_at_z_mm",
 )
 
 
 def history_csv(answer: dict[str, Any]) -> str:
-    """The runs of OctoPrint in ``answer`` as CSV for a spreadsheet, times in UTC."""
+    """Return the runs of OctoPrint in ``answer`` as CSV for a spreadsheet. Times are in UTC."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(CSV_COLUMNS)
     for run in answer["octoprint"]:
         verdict = run["why"].verdict if run["why"] else None
+        stopped_at = run["stopped_at"] or {}
         cells = {
             **run,
             "started_at_utc": _utc(run["started_at"]),
             "ended_at_utc": _utc(run["ended_at"]),
             "reason": verdict.reason if verdict else "",
             "grade": verdict.grade if verdict else "",
+            "stopped_at_percent": stopped_at.get("percent"),
+            "stopped_at_z_mm": stopped_at.get("z_mm"),
         }
         writer.writerow([_defused(cells[column]) for column in CSV_COLUMNS])
     return text.getvalue()
@@ -207,7 +215,7 @@ def _utc(unix_time: float | None) -> str:
 
 
 def _defused(cell: Any) -> Any:
-    """No formula: spreadsheets run what begins with one of these."""
+    """Escape texts that spreadsheets would run as formulas."""
     if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
         return "'" + cell
     return cell

@@ -1,4 +1,4 @@
-"""The same facts in OpenMetrics, gathered when Prometheus asks for them."""
+"""Uptimes and counts in OpenMetrics, gathered on each scrape."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ from ..history.ends import ENDS
 from ..history.record import Reasons, Totals
 from ..reader import Uptimes
 from ..why.verdict import REASONS
+from .start_times import StartTimes
 
 OPENMETRICS = "application/openmetrics-text"
-CLOCK_STEP_SECONDS = 0.1
-"""Two clocks are never read at the same instant; less than this is no step of one."""
 
 _SINCE = (
-    " Counted since the history was begun: restarts and pruning leave it as it is;"
-    " clearing the history, or beginning a damaged one anew, makes it 0."
+    " Counted since the history began: restarts and pruning do not change it;"
+    " clearing the history, or replacing a damaged one, resets it to 0."
 )
 
 _REASONS_FROM_ZERO = (("octoprint", "crash"), ("system", "power_loss"))
-"""The ends whose reasons are told before they happen, so that Prometheus has seen the 0.
+"""The ends whose reasons are exported before they first happen, so that Prometheus sees the 0.
 
-All would triple what it keeps of a printer.
+Exporting all reasons would triple what Prometheus stores for a printer. Reasons of lost
+connections also start at 0.
 """
+LOST = ("printer", "error")
 
 _GAUGES = {
     "system_start_time_seconds": "Unix time at which the host booted, by its own wall clock.",
@@ -41,24 +42,21 @@ _GAUGES = {
         "Unix time at which OctoPrint connected to the printer, by the host's wall clock;"
         " absent while there is no connection."
     ),
-    "system_uptime_seconds": (
-        "How long the host has been up, right even where its wall clock is wrong."
-    ),
-    "process_uptime_seconds": (
-        "How long OctoPrint has been up, right even where the host's wall clock is wrong."
-    ),
+    "system_uptime_seconds": "Uptime of the host, independent of its wall clock.",
+    "process_uptime_seconds": "Uptime of OctoPrint, independent of the host's wall clock.",
     "printer_connected": "Whether OctoPrint is connected to a printer: 1 or 0.",
 }
 
 
 class UptimeCollector(Collector):
-    """What Prometheus is told.
+    """Collects the metrics for Prometheus.
 
     Args:
-        uptimes: The uptimes at this moment.
-        totals: How often everything happened, and why; ``None`` while nobody can tell.
+        uptimes: Returns the current uptimes.
+        totals: Returns how often each end and each reason occurred; ``None`` if the history is
+            not available.
         build: Names and values of the labels of ``octoprint_uptime_build_info``.
-        wall_clock: The Unix time at this moment.
+        wall_clock: Returns the current Unix time.
     """
 
     def __init__(
@@ -71,8 +69,9 @@ class UptimeCollector(Collector):
         self._uptimes = uptimes
         self._totals = totals
         self._build = dict(build)
-        self._wall_clock = wall_clock
-        self._start_times: dict[str, float] = {}
+        # Prometheus stores an unchanged number in a bit or two, and changes() counts each change
+        # as a restart.
+        self._start_times = StartTimes(wall_clock)
 
     def collect(self) -> Iterator[Metric]:
         uptimes = self._uptimes()
@@ -81,14 +80,14 @@ class UptimeCollector(Collector):
         if totals is not None:
             yield from _counters(*totals)
         yield InfoMetricFamily(
-            "octoprint_uptime_build", "Versions of the software at work.", self._build
+            "octoprint_uptime_build", "Versions of the plugin, OctoPrint and Python.", self._build
         )
 
     def _gauges(self, uptimes: Uptimes) -> Iterator[Metric]:
         values = {
-            "system_start_time_seconds": self._start_time("system", uptimes.host),
-            "process_start_time_seconds": self._start_time("process", uptimes.octoprint),
-            "printer_connected_time_seconds": self._start_time("printer", uptimes.printer),
+            "system_start_time_seconds": self._start_times.of("system", uptimes.host),
+            "process_start_time_seconds": self._start_times.of("process", uptimes.octoprint),
+            "printer_connected_time_seconds": self._start_times.of("printer", uptimes.printer),
             "system_uptime_seconds": _whole(uptimes.host),
             "process_uptime_seconds": _whole(uptimes.octoprint),
             "printer_connected": 0.0 if uptimes.printer is None else 1.0,
@@ -98,30 +97,16 @@ class UptimeCollector(Collector):
                 unit = "seconds" if name.endswith("_seconds") else ""
                 yield GaugeMetricFamily(f"octoprint_uptime_{name}", _GAUGES[name], value, unit=unit)
 
-    def _start_time(self, name: str, uptime: float | None) -> float | None:
-        """The Unix time of a start, to the last digit the same until it moves.
-
-        Prometheus keeps a number that stays as it is in a bit or two, and ``changes()``
-        takes one that does not for a restart.
-        """
-        if uptime is None:
-            return None
-        start_time = self._wall_clock() - uptime
-        told = self._start_times.get(name)
-        if told is None or abs(start_time - told) > CLOCK_STEP_SECONDS:
-            told = self._start_times[name] = round(start_time, 3)
-        return told
-
 
 def _whole(seconds: float | None) -> float | None:
-    """Without the fraction, which would be a third of what Prometheus stores of a printer."""
+    """Drop the fraction: it would be a third of what Prometheus stores for a printer."""
     return None if seconds is None else math.floor(seconds)
 
 
 def _counters(totals: Totals, reasons: Reasons) -> Iterator[Metric]:
     ends = CounterMetricFamily(
         "octoprint_uptime_ends",
-        "How often OctoPrint, the host or the printer connection ended, by how." + _SINCE,
+        "Number of ends of OctoPrint, the host or the printer connection, by kind of end." + _SINCE,
         labels=("subject", "end"),
     )
     for subject, ways in ENDS.items():
@@ -130,24 +115,39 @@ def _counters(totals: Totals, reasons: Reasons) -> Iterator[Metric]:
     yield ends
     by_reason = CounterMetricFamily(
         "octoprint_uptime_ends_by_reason",
-        "How often OctoPrint or the host ended, by how and why." + _SINCE,
+        "Number of ends of OctoPrint or the host, by kind of end and reason." + _SINCE,
         labels=("subject", "end", "reason"),
     )
     for (subject, end), possible in REASONS.items():
+        if subject == "printer":
+            continue
         for reason in possible:
             count = reasons.get((subject, end, reason), 0)
             if count or (subject, end) in _REASONS_FROM_ZERO:
                 by_reason.add_metric((subject, end, reason), count)
     yield by_reason
+    lost = CounterMetricFamily(
+        "octoprint_uptime_connections_lost",
+        "Number of lost printer connections, by reason." + _SINCE,
+        labels=("reason",),
+    )
+    for reason in REASONS[LOST]:
+        lost.add_metric((reason,), reasons.get((*LOST, reason), 0))
+    yield lost
     yield CounterMetricFamily(
         "octoprint_uptime_interrupted_prints",
-        "How many prints ended because OctoPrint did." + _SINCE,
+        "Number of prints that an end of OctoPrint interrupted." + _SINCE,
         totals.get(("octoprint", "interrupted_print"), 0),
     )
     yield CounterMetricFamily(
         "octoprint_uptime_undervoltage_runs",
-        "In how many runs of OctoPrint undervoltage was seen." + _SINCE,
+        "Number of OctoPrint runs with undervoltage." + _SINCE,
         totals.get(("octoprint", "undervoltage"), 0),
+    )
+    yield CounterMetricFamily(
+        "octoprint_uptime_undervoltage",
+        "Number of times that undervoltage was detected." + _SINCE,
+        totals.get(("octoprint", "undervoltages"), 0),
     )
 
 
@@ -159,17 +159,17 @@ def _takes_openmetrics(accept: str) -> bool:
 
 
 class Metrics:
-    """The collector with a registry of its own: other plugins' metrics stay out of it."""
+    """The collector in a separate registry, without the metrics of other plugins."""
 
     def __init__(self, collector: Collector) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(collector)
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
-        """Body and content type for a scraper that sent this ``Accept`` header.
+        """Return the body and content type for a scraper that sent this ``Accept`` header.
 
-        OpenMetrics where it takes that, else the older text format.
+        The format is OpenMetrics if the scraper accepts it, else the older text format.
         """
-        # Not the header itself: choose_encoder raises at versions that are no numbers.
+        # choose_encoder raises on versions that are not numbers, so it does not get the header.
         encode, content_type = choose_encoder(OPENMETRICS if _takes_openmetrics(accept) else "")
         return encode(self._registry), content_type

@@ -1,64 +1,162 @@
-"""The last end for MQTT: retained by the broker, by way of the plugin OctoPrint-MQTT."""
+"""Retained MQTT messages, published through the plugin OctoPrint-MQTT."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any, Callable
 
-TOPIC = "plugin/octoprint_uptime/last_end"
-DEFAULT_BASE_TOPIC = "octoPrint/"
-"""OctoPrint-MQTT's own."""
+LAST_END = "plugin/octoprint_uptime/last_end"
+"""The topic for the end of the previous run, below the base topic."""
 
-Publish = Callable[..., Any]
+CONNECTED, DISCONNECTED = "connected", "disconnected"
+"""The payloads of OctoPrint-MQTT for its connection to the broker."""
+
+_DEFAULTS = {
+    ("publish", "baseTopic"): "octoPrint/",
+    ("publish", "lwTopic"): "mqtt",
+    ("publish", "lwActive"): True,
+    ("broker", "lwRetain"): True,
+    ("broker", "retain"): True,
+}
+"""The defaults of OctoPrint-MQTT's settings."""
+
+Message = Mapping[str, Any]
+GONE: Message = {}
+"""Removes a retained message."""
+
+Helper = Callable[..., Any]
 
 
-class LastEnd:
-    """Leaves the last end at the broker, below OctoPrint-MQTT's base topic.
-
-    As a retained message of its own, not only as an event: OctoPrint-MQTT drops the events
-    of a start at which it has not reached its broker yet. For one thread.
+class OctoPrintMqtt:
+    """The plugin OctoPrint-MQTT, which may be missing. Not thread-safe.
 
     Args:
-        helper: OctoPrint-MQTT's ``mqtt_publish``; ``None`` where that plugin is not.
-        base_topic: The one in OctoPrint-MQTT's settings; ``None`` if no one has changed it.
-        logger: Where it is told that OctoPrint-MQTT failed.
+        helpers: Returns the helpers of OctoPrint-MQTT by name; ``None`` if it is missing.
+        setting: Returns OctoPrint-MQTT's setting at a path; ``None`` if it is not set.
+        logger: Logs once that a message could not be published.
     """
 
     def __init__(
         self,
-        helper: Callable[[], Publish | None],
-        base_topic: Callable[[], str | None],
+        helpers: Callable[[], Mapping[str, Helper] | None],
+        setting: Callable[[list[str]], Any],
         logger: logging.Logger,
     ) -> None:
-        self._helper = helper
-        self._base_topic = base_topic
+        self._helpers = helpers
+        self._setting = setting
         self._logger = logger
-        self._payload: dict[str, Any] | None = None
-        self._topic = ""
+        self._is_failing = False
+        self._on_connection: Callable[[], None]
+        self._listens_to: str | None = None
 
-    def publish(self, payload: dict[str, Any]) -> None:
-        """Have it published as soon as OctoPrint-MQTT has reached its broker."""
-        self._payload = payload
-        self._topic = self._topic_now()
-        self._hand_over(self._topic, payload)
+    def is_there(self) -> bool:
+        return bool(self._helpers())
 
-    def follow_base_topic(self) -> None:
-        """Move the message if the base topic has been changed since it was published."""
-        topic = self._topic_now()
-        if self._payload is None or topic == self._topic:
+    def topic(self, below: str) -> str:
+        """Return a topic below the base topic."""
+        return f"{self._set('publish', 'baseTopic')}{below}"
+
+    def last_will(self) -> str | None:
+        """Return the topic that retains :data:`CONNECTED` or :data:`DISCONNECTED`, if any."""
+        below = self._set("publish", "lwTopic")
+        is_kept = self._set("publish", "lwActive") and self._set("broker", "lwRetain")
+        return self.topic(below) if below and is_kept else None
+
+    def publish(self, topic: str, message: Message) -> bool:
+        """Publish a retained message, now or on the next connection to the broker.
+
+        Returns:
+            ``False`` if OctoPrint-MQTT failed, or if the message has to wait and will not be
+            retained then. OctoPrint-MQTT's setting *retain* decides that.
+        """
+
+        def hand_over(helper: Helper) -> bool:
+            if helper(topic, message or "", retained=True):
+                return True
+            helper(topic, message or "", retained=True, allow_queueing=True)
+            return bool(self._set("broker", "retain"))
+
+        return self._call("mqtt_publish", hand_over) is not False
+
+    def listen(self, on_connection: Callable[[], None]) -> None:
+        """Listen for connections to the broker. This needs a retained last will.
+
+        Args:
+            on_connection: Called on a thread of OctoPrint-MQTT when the broker has been reached,
+                also for an existing connection.
+        """
+        self._on_connection = on_connection
+        topic = self.last_will()
+        if topic == self._listens_to:
             return
-        self._hand_over(self._topic, "")  # what is empty takes a retained message away
-        self.publish(self._payload)
+        if self._listens_to is not None:
+            self._call("mqtt_unsubscribe", lambda helper: helper(self._hear))
+        self._listens_to = None
+        if (
+            topic is not None
+            and self._call("mqtt_subscribe", self._subscribe_to(topic)) is not False
+        ):
+            self._listens_to = topic
 
-    def _topic_now(self) -> str:
-        base = self._base_topic()
-        return f"{DEFAULT_BASE_TOPIC if base is None else base}{TOPIC}"
+    def _subscribe_to(self, topic: str) -> Callable[[Helper], Any]:
+        return lambda helper: helper(topic, self._hear)
 
-    def _hand_over(self, topic: str, payload: dict[str, Any] | str) -> None:
-        publish = self._helper()
-        if publish is None:
-            return
+    def _hear(self, topic: str, payload: bytes, **_: Any) -> None:
+        if payload == CONNECTED.encode():
+            self._on_connection()
+
+    def _set(self, *path: str) -> Any:
+        value = self._setting(list(path))
+        return _DEFAULTS[path] if value is None else value  # type: ignore[index]
+
+    def _call(self, name: str, call: Callable[[Helper], Any]) -> Any:
+        helper = (self._helpers() or {}).get(name)
+        if helper is None:
+            return None
         try:
-            publish(topic, payload, retained=True, allow_queueing=True)
-        except Exception:  # whatever another plugin raises must not cost the history
-            self._logger.exception("OctoPrint-MQTT did not take the last end")
+            result = call(helper)
+        except Exception:  # an error of another plugin must not stop the history
+            if not self._is_failing:
+                self._logger.exception("Could not publish through OctoPrint-MQTT")
+            self._is_failing = True
+            return False
+        self._is_failing = False
+        return result
+
+
+class Retained:
+    """The messages that the broker should retain. Not thread-safe.
+
+    Events alone are not enough: at a start, OctoPrint-MQTT drops them until it has reached its
+    broker.
+    """
+
+    def __init__(self, mqtt: OctoPrintMqtt) -> None:
+        self._mqtt = mqtt
+        self._messages: dict[str, Message] = {}
+        self._some_are_lost = False
+        self._was_reached = False
+
+    def keep(self, messages: Mapping[str, Message]) -> None:
+        """Retain exactly these messages, by topic. Only changes are published."""
+        wanted = {**dict.fromkeys(self._messages, GONE), **messages}
+        for topic, message in wanted.items():
+            if message != self._messages.get(topic):
+                self._publish(topic, message)
+        self._messages = wanted
+
+    def broker_reached(self) -> None:
+        """Publish everything again: the broker may be a new one, or may have lost its messages.
+
+        The first call reports the connection that has already carried the messages. It publishes
+        again only if a message was not retained then.
+        """
+        if self._was_reached or self._some_are_lost:
+            self._some_are_lost = False
+            for topic, message in self._messages.items():
+                self._publish(topic, message)
+        self._was_reached = True
+
+    def _publish(self, topic: str, message: Message) -> None:
+        self._some_are_lost |= not self._mqtt.publish(topic, message)

@@ -1,1 +1,1 @@
-"""Why it went down: what is noted while it runs, and what that proves afterwards."""
+"""Why it went down: what is recorded while it runs, and what that proves afterwards."""

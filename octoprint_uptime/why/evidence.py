@@ -1,7 +1,6 @@
-"""What is looked at after a start, and the facts that it adds up to.
+"""The evidence that is gathered after a start, and the facts from it.
 
-Facts are kept with the run that they are about; what they mean is worked out when someone
-asks (``verdict.py``).
+The facts are stored with their run; what they mean is worked out on demand (``verdict.py``).
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from .goodbye import going_down
 from .loop import ANSWERED_AGAIN, HANGS
@@ -22,7 +21,7 @@ from .vitals import Vitals
 from .witness import Report, read_report
 
 MINUTES_KEPT = (0, 1, 5, 15, 60)
-"""How long before the end the vital signs are kept of."""
+"""How many minutes before an end its vital signs are stored."""
 
 _LOG_TAIL_BYTES = 1_000_000
 _FEWEST_NULS = 16
@@ -44,39 +43,55 @@ _REGISTERS = {
 }
 _PANICS = ("sys/fs/pstore", "var/lib/systemd/pstore")
 
+Known = TypeVar("Known", bound="Kept")
+
 
 @dataclass(frozen=True)
-class Facts:
-    """All that is known about one end. What is not known is ``None``, empty or 0.
+class Kept:
+    """Facts that are stored as JSON, without the unknown ones."""
+
+    def to_json(self) -> str:
+        nothing = asdict(type(self)())
+        known = {name: value for name, value in asdict(self).items() if value != nothing[name]}
+        return json.dumps(known, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls: type[Known], text: str | None) -> Known:
+        return cls(**json.loads(text)) if text else cls()
+
+
+@dataclass(frozen=True)
+class Facts(Kept):
+    """Everything that is known about one end; ``None``, empty or 0 for what is unknown.
 
     Attributes:
         last_vitals: The vital signs of the last heartbeat.
-        memory_before: OctoPrint's own memory in bytes, an hour before, if it ran as long.
-        undervoltage_count: How often undervoltage was seen in the run.
-        undervoltage_seconds_before: How long before the end it was seen last.
-        goodbye: What OctoPrint knew of the host when it ended in order: ``reboot``,
+        memory_before: OctoPrint's memory in bytes an hour before the end, if it ran that long.
+        undervoltage_count: How often undervoltage was detected in the run.
+        undervoltage_seconds_before: How long before the end it was last detected.
+        goodbye: What OctoPrint knew of the host when it stopped cleanly: ``reboot``,
             ``power_off``, ``no``, or ``unknown``.
         witnessed: Whether a witness saw the end.
-        pid: Of the process that ended.
-        told_by: Who has told how it ended, ``systemd`` or ``kernel``.
-        exit_status: What it exited with, as systemd or the kernel had it.
+        pid: The id of the process that ended.
+        told_by: Where the exit status or signal comes from, ``systemd`` or ``kernel``.
+        exit_status: Its exit status.
         signal: The number of the signal that ended it.
         result: systemd's ``Result``.
         host_job: What systemd was about to do with the host, as in ``goodbye``.
         oom_kills: How many out-of-memory kills the kernel counted since the last heartbeat.
         own_oom_kills: How many it counted in OctoPrint's control group while OctoPrint ran.
-        filesystem_errors: How many errors of the file system it counted since.
-        lines: The telling lines of the journal.
-        fault: ``signal``, and where the stack shows it ``library`` and ``plugin``.
-        hung: Where the server loop was that did not answer: ``plugin`` and ``library``, if known.
-        silent_seconds: For how long before the end there was no heartbeat, if that is too long.
+        filesystem_errors: How many errors the file system counted since.
+        lines: The relevant lines of the journal.
+        fault: ``signal``, and ``library`` and ``plugin`` if the stack shows them.
+        hung: What the hung server loop was running: ``plugin`` and ``library``, if known.
+        silent_seconds: How long before the end there was no heartbeat, if that is too long.
         exception: ``thread``, ``is_main``, ``type``, ``message``, ``errno``, ``plugin`` and
             ``seconds_before``.
         nuls: Whether OctoPrint's log ends in a run of NULs.
         disk: Vital signs of the disk after the start.
-        registers: The board's reset registers that read otherwise after orderly reboots.
-        panicked: Whether the kernel left a record of its own end.
-        changed: What was of another version at the next start: ``name``, ``old``, ``new``.
+        registers: The board's reset registers that differ from their values after clean reboots.
+        panicked: Whether the kernel left a record of its own crash.
+        changed: What had another version at the next start: ``name``, ``old``, ``new``.
     """
 
     last_vitals: dict[str, float] = field(default_factory=dict)
@@ -105,22 +120,12 @@ class Facts:
     panicked: bool = False
     changed: list[dict[str, str | None]] = field(default_factory=list)
 
-    def to_json(self) -> str:
-        """Only what is known."""
-        nothing = asdict(NO_FACTS)
-        known = {name: value for name, value in asdict(self).items() if value != nothing[name]}
-        return json.dumps(known, separators=(",", ":"))
-
-    @classmethod
-    def from_json(cls, text: str | None) -> Facts:
-        return cls(**json.loads(text)) if text else NO_FACTS
-
 
 NO_FACTS = Facts()
 
 
 class Beat:
-    """One heartbeat: when, in seconds since the boot, and the vital signs then."""
+    """One heartbeat: its time in seconds since the boot, and its vital signs."""
 
     def __init__(self, at: float, vitals: Vitals) -> None:
         self.at = at
@@ -129,16 +134,16 @@ class Beat:
 
 @dataclass(frozen=True)
 class LastRun:
-    """What the record knows of the run that ended.
+    """What the record has about the run that ended.
 
     Attributes:
-        token: The name of the folder where its last words are.
-        seen: When it was seen last, by its goodbye or a heartbeat.
-        said_goodbye: Whether it ended in order.
+        token: The name of the folder with its last words.
+        seen: The time of its goodbye or last heartbeat.
+        said_goodbye: Whether it wrote its goodbye.
         goodbye: As in :class:`Facts`.
         beats: Its heartbeats, oldest first.
         undervoltage_count: As in :class:`Facts`.
-        undervoltage_at: When it was seen last.
+        undervoltage_at: When undervoltage was last detected.
     """
 
     token: str | None
@@ -155,9 +160,9 @@ class LastWords:
     """What one run left behind.
 
     Attributes:
-        report: The witness's.
+        report: The witness's report.
         fault: The dump of a native crash, as text.
-        hang: The dump of a loop that hung, as text.
+        hang: The dump of a hung loop, as text.
         exception: The last exception that ended a thread.
     """
 
@@ -174,9 +179,9 @@ class Scene:
     Attributes:
         words: The last words of earlier runs, by token.
         vitals: The vital signs now.
-        nuls: Whether OctoPrint's log before the start ends in NULs.
+        nuls: Whether OctoPrint's log ended in NULs before the start.
         registers: The board's reset registers, by name.
-        panics: The names of the kernel's records of its own ends.
+        panics: The names of the kernel's records of its crashes.
     """
 
     words: Mapping[str | None, LastWords] = field(default_factory=dict)
@@ -186,7 +191,7 @@ class Scene:
     panics: frozenset[str] = frozenset()
 
     def died(self, last: LastRun) -> float | None:
-        """When a witness saw that run end, in seconds since its boot."""
+        """When the witness saw that run end, in seconds since its boot."""
         report = self.words.get(last.token, NO_WORDS).report
         return None if report is None or last.said_goodbye else report.died
 
@@ -195,10 +200,10 @@ NO_WORDS = LastWords()
 
 
 def look(folder: Path, log: Path, vitals: Vitals, root: Path = Path("/")) -> Scene:
-    """The scene, as far as it can be looked at.
+    """The scene, as far as it can be read.
 
     Args:
-        folder: Where each run has a folder for its last words, named after its token.
+        folder: Has a folder for the last words of each run, named after its token.
         log: OctoPrint's own log.
         vitals: The vital signs now.
         root: Where ``/proc``, ``/sys`` and ``/var`` are.
@@ -220,7 +225,7 @@ def _last_words(folder: Path) -> LastWords:
     for name in ("fault", "hang"):
         with contextlib.suppress(OSError):
             words[name] = (folder / name).read_text(errors="replace")
-    # What was cut off while it was written makes no sense, or lacks fields.
+    # A report that was cut off is invalid or lacks fields.
     with contextlib.suppress(OSError, ValueError):
         words["exception"] = json.loads((folder / "exception").read_text() or "null")
     with contextlib.suppress(OSError, LookupError, ValueError):
@@ -239,7 +244,7 @@ def _registers(root: Path) -> dict[str, int]:
 def _panics(root: Path) -> frozenset[str]:
     with contextlib.suppress(OSError):
         records = [file for folder in _PANICS for file in (root / folder).glob("**/dmesg-*")]
-        # The kernel uses a name again once the record before has been removed.
+        # The kernel reuses a name once its record has been removed.
         return frozenset(f"{file.name} {file.stat().st_mtime:.0f}" for file in records)
     return frozenset()
 
@@ -254,7 +259,7 @@ def forget_other_runs(folder: Path, tokens: Iterable[str | None]) -> None:
 
 
 def _ends_in_nuls(log: Path) -> bool:
-    """Whether the log before the last start ends in NULs, as a file that lost power may."""
+    """Whether the log ended in NULs before the last start, as after a power loss."""
     with log.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - _LOG_TAIL_BYTES))
@@ -265,12 +270,12 @@ def _ends_in_nuls(log: Path) -> bool:
 
 @dataclass(frozen=True)
 class Start:
-    """What the start that follows an end knows.
+    """What is known at the start after an end.
 
     Attributes:
-        same_boot: Whether the host has been up ever since.
+        same_boot: Whether the host has been up since.
         panicked: As in :class:`Facts`.
-        usual_registers: What each reset register reads after orderly reboots of this board.
+        usual_registers: The values of each reset register after clean reboots of this board.
         changed: As in :class:`Facts`.
         plugins: The names of plugins, by their folders.
     """
@@ -283,7 +288,7 @@ class Start:
 
 
 def facts_about(last: LastRun, scene: Scene, start: Start) -> Facts:
-    """What the record and the scene together say about the end of a run."""
+    """The facts about the end of a run, from the record and the scene."""
     words = scene.words.get(last.token, NO_WORDS)
     died = scene.died(last)
     end = last.seen if died is None else died
@@ -303,7 +308,7 @@ def facts_about(last: LastRun, scene: Scene, start: Start) -> Facts:
     return Facts(
         last_vitals=next((beat.vitals for beat in reversed(last.beats) if beat.vitals), {}),
         memory_before=_memory_before(end, last.beats),
-        # Counted in the file system itself, so that a boot makes no difference.
+        # The file system itself counts, so a reboot makes no difference.
         filesystem_errors=_growth("filesystem_errors", last.beats, scene.vitals),
         fault=_about_fault(words.fault, start.plugins),
         hung=_about_hang(words.hang, start.plugins),
@@ -328,7 +333,7 @@ def _unusual(
 
 
 def _memory_before(end: float, beats: Sequence[Beat]) -> float | None:
-    """OctoPrint's own memory, about an hour before the end."""
+    """OctoPrint's memory about an hour before the end."""
     return next(
         (
             beat.vitals["process_memory_bytes"]
@@ -340,17 +345,20 @@ def _memory_before(end: float, beats: Sequence[Beat]) -> float | None:
 
 
 def _silence(died: float, beats: Sequence[Beat]) -> float:
-    """For how long there was no heartbeat, where that is longer than it should be."""
+    """How long there was no heartbeat, if longer than normal.
+
+    Every event brings a heartbeat too, so only the longest interval shows what is normal.
+    """
     intervals = [later.at - earlier.at for earlier, later in zip(beats, beats[1:])]
     if not intervals:
         return 0.0
     silence = died - beats[-1].at
-    return round(silence, 1) if silence > 2 * intervals[-1] + _SILENCE_SECONDS else 0.0
+    return round(silence, 1) if silence > 2 * max(intervals) + _SILENCE_SECONDS else 0.0
 
 
 _DISK_SIGNS = ("disk_free_bytes", "disk_read_only")
 _EXITED = 1
-"""``CLD_EXITED``; what else systemd's ``ExecMainCode`` can be is a signal."""
+"""``CLD_EXITED``; every other ``ExecMainCode`` of systemd means a signal."""
 
 
 def _about_report(report: Report | None) -> dict[str, Any]:
@@ -363,7 +371,7 @@ def _about_report(report: Report | None) -> dict[str, Any]:
         "host_job": going_down(report.jobs),
         "lines": _telling(report.service_lines) + _telling(report.kernel_lines),
     }
-    # A service may be more than OctoPrint: a script that starts it, say.
+    # The main process may be another one, such as a script that starts OctoPrint.
     if report.main_pid == report.pid:
         about["result"] = report.result
         if report.code:
@@ -381,9 +389,9 @@ def _telling(lines: list[str]) -> list[str]:
 
 
 def vitals_before_end(last: LastRun, scene: Scene) -> list[dict[str, float]]:
-    """The vital signs of some minutes before an unplanned end, newest first.
+    """The vital signs before an unplanned end, newest first, at a few points in time.
 
-    Each with ``seconds_before`` the end.
+    Each has ``seconds_before``, the time to the end.
     """
     if last.said_goodbye:
         return []
@@ -400,7 +408,7 @@ def vitals_before_end(last: LastRun, scene: Scene) -> list[dict[str, float]]:
 
 
 def _is_near(seconds: float, minutes: int) -> bool:
-    # A heartbeat is at most ten minutes from the next.
+    # Heartbeats are at most ten minutes apart.
     return seconds <= minutes * 60 * 1.25 + 660
 
 
@@ -419,11 +427,11 @@ def _about_fault(dump: str, plugins: Mapping[str, str]) -> dict[str, str] | None
 
 
 def _about_hang(dump: str, plugins: Mapping[str, str]) -> dict[str, str] | None:
-    """Only of a hang that did not end: the loop says so when it answers again."""
+    """The hang, unless it ended: the loop notes when it responds again."""
     _, hangs, last = dump.rpartition(HANGS)
     if not hangs or ANSWERED_AGAIN in last:
         return None
-    # The loop runs in the main thread, which comes last, unless there are too many.
+    # The loop runs in the main thread, which comes last unless there are too many threads.
     *_, main_thread = last.split("\nThread 0x")
     return {} if _MOST_THREADS_MARK in main_thread else _culprits(_files(main_thread), plugins)
 
@@ -434,7 +442,7 @@ def _current_thread(dump: str) -> list[str]:
 
 
 def _files(stack: str) -> list[str]:
-    """The files of a stack as faulthandler writes it, innermost first."""
+    """The files in a stack of faulthandler, innermost first."""
     return [found[1] for found in map(_FRAME.match, stack.splitlines()) if found]
 
 
@@ -447,7 +455,7 @@ def _culprits(innermost_first: list[str], plugins: Mapping[str, str]) -> dict[st
 
 
 def _library(file: str) -> str:
-    """The package or module that a file belongs to."""
+    """The package or module of a file."""
     parts = Path(file).parts or ("?",)
     for folder in ("site-packages", "dist-packages", "plugins", "lib-dynload"):
         if folder in parts[:-1]:

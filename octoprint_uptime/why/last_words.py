@@ -1,6 +1,6 @@
 """The last words of the process: native crashes and exceptions that end threads.
 
-Each goes to a file that lies open beforehand: a process that dies opens nothing any more.
+Each goes to a file that was opened in advance: a dying process cannot open one.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from types import TracebackType
 from typing import IO, Any, Callable
 
 EXCEPTION_SECONDS = 60.0
-"""A thread that fails again and again writes no more often than this."""
+"""The shortest interval between two exceptions that are written."""
 MOST_FRAMES = 30
 
 
 class LastWords:
-    """Catches what the process says when it, or one of its threads, dies.
+    """Catches the last words of the process and its threads.
 
     Args:
         folder: Where the files go, ``fault`` and ``exception``.
@@ -39,10 +39,10 @@ class LastWords:
         self._fault: IO[str] | None = None
 
     def arm(self) -> None:
-        """From now on, catch them.
+        """Start catching them.
 
         Raises:
-            OSError: The files cannot be made.
+            OSError: The files cannot be created.
         """
         self._exception = (self._folder / "exception").open("w", encoding="utf-8")
         self._enable_faulthandler()
@@ -50,11 +50,11 @@ class LastWords:
 
     def _enable_faulthandler(self) -> None:
         if faulthandler.is_enabled():
-            return  # someone else wants to hear of it
+            return  # someone else's: it has one file only, and taking it would lose their dump
         self._fault = (self._folder / "fault").open("w", encoding="utf-8")
         faulthandler.enable(self._fault)
         if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
-            # What dies in a copy of the process is not OctoPrint.
+            # A forked child that dies is not OctoPrint.
             os.register_at_fork(after_in_child=faulthandler.disable)
 
     def _chain_excepthooks(self) -> None:
@@ -76,7 +76,7 @@ class LastWords:
         sys.excepthook = elsewhere
 
     def _note(self, error: BaseException | None, trace: TracebackType | None) -> None:
-        # Whatever an exception is made of, whoever listened before has to hear of it.
+        # Whatever the exception is, the previous hook must still get it.
         with contextlib.suppress(Exception):
             thread = threading.current_thread()
             is_main = thread is threading.main_thread()

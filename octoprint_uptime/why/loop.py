@@ -1,8 +1,8 @@
 """Watches OctoPrint's server loop: how late it is, and where it hangs.
 
-The loop ticks every few seconds; a thread looks whether it has. The thread writes the stacks
-itself. faulthandler's own timer could do that even while native code holds the interpreter's
-lock, but it reads the stacks of threads that run meanwhile, which has crashed processes.
+The loop ticks every few seconds. A thread writes the stacks when a tick is missing.
+faulthandler's own timer could do so even while native code holds the interpreter's lock, but it
+reads the stacks of running threads, which has crashed processes.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ MOST_DUMPED_BYTES = 200_000
 
 
 class LoopWatch:
-    """Looks after the server loop, on a thread of its own.
+    """Watches the server loop on a separate thread.
 
     Args:
-        path: The file where the stacks go when the loop hangs.
-        logger: Where it is told that the loop hung and answers again.
+        path: The file for the stacks of a hang.
+        logger: Gets a line when the loop responds again after a hang.
     """
 
     def __init__(self, path: Path, logger: logging.Logger) -> None:
@@ -45,10 +45,10 @@ class LoopWatch:
         )
 
     def start(self, loop: Any) -> None:
-        """Watch this loop of tornado's from its next turn on.
+        """Watch this tornado loop from its next turn on.
 
         Raises:
-            OSError: The file cannot be made.
+            OSError: The file cannot be created.
         """
         self._file = os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
         self._loop = loop
@@ -56,14 +56,14 @@ class LoopWatch:
         self._thread.start()
 
     def late_seconds(self) -> float | None:
-        """How late the loop was at worst since this was asked last, or is by now."""
+        """How late the loop was at worst since the last call, or is now."""
         if self._due is None:
             return None
         worst, self._latest = max(self._latest, self._late()), 0.0
         return worst
 
     def stop(self) -> None:
-        """The loop ends in order."""
+        """The loop stops cleanly."""
         self._ended.set()
 
     def _tick(self) -> None:
@@ -76,7 +76,7 @@ class LoopWatch:
 
     def _watch(self) -> None:
         while not self._ended.wait(TICK_SECONDS):
-            with contextlib.suppress(OSError):  # a full disk costs the stacks alone
+            with contextlib.suppress(OSError):  # a full disk costs no more than the stacks
                 self._look()
 
     def _look(self) -> None:
@@ -89,7 +89,7 @@ class LoopWatch:
             seconds = time.monotonic() - self._hung_since
             self._hung_since = None
             self._logger.warning(
-                "OctoPrint's server did not answer for %d s; what every thread did is in %s",
+                "OctoPrint's server did not respond for %d s; the stacks of all threads are in %s",
                 seconds,
                 self._path,
             )

@@ -1,4 +1,4 @@
-"""Undervoltage: as the kernel tells it the moment it happens, and as Pi Support sees it."""
+"""Undervoltage: as the kernel reports it when it happens, and as Pi Support detects it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Callable
 
 LOOK_SECONDS = 60.0
-"""Several sags within this time are told together, so that a bad supply wears no card."""
+"""Sags within this time are reported together, so that a bad supply does not wear the card."""
 
 
 def undervoltage_alarm(root: Path = Path("/")) -> Path | None:
-    """The kernel's alarm file, which the newer Raspberry Pis have."""
+    """The kernel's alarm file on newer Raspberry Pis."""
     for name in sorted((root / "sys/class/hwmon").glob("*/name")):
         with contextlib.suppress(OSError, ValueError):
             if name.read_text().strip() == "rpi_volt":
@@ -25,13 +25,13 @@ def undervoltage_alarm(root: Path = Path("/")) -> Path | None:
 
 
 class AlarmWatch:
-    """Waits for the alarm on a thread of its own: it is up for two seconds, too short to poll.
+    """Waits for the alarm on a separate thread. The alarm lasts two seconds, too short to poll.
 
     Args:
         alarm: The kernel's file.
-        on_sags: Told how many sags there were, and how many seconds ago the last one was, at
-            most once in ``look_seconds``.
-        look_seconds: How long to wait for the kernel's sign before looking all the same.
+        on_sags: Gets the number of sags and how many seconds ago the last one was, at most once
+            in ``look_seconds``.
+        look_seconds: How long to wait for the kernel's sign before looking anyway.
 
     Raises:
         OSError: The file cannot be opened.
@@ -57,13 +57,13 @@ class AlarmWatch:
         self._thread.start()
 
     def _watch(self) -> None:
-        with contextlib.suppress(OSError):  # a sensor may be unloaded
+        with contextlib.suppress(OSError):  # the sensor's driver may be unloaded
             while True:
                 self.look()
                 self._poll.poll(self._look_seconds * 1000)
 
     def look(self) -> None:
-        """Count a sag that has begun since this looked last, and tell of them if it is time."""
+        """Count a new sag, and report the sags if it is time."""
         is_up = os.pread(self._file, 8, 0).strip() == b"1"
         now = time.monotonic()
         if is_up and not self._was_up:
@@ -77,13 +77,13 @@ class AlarmWatch:
 
 
 class ThrottleStates:
-    """Reads Pi Support's throttle states, one after the other."""
+    """Follows Pi Support's throttle states."""
 
     def __init__(self) -> None:
         self._past: bool | None = None
 
     def show_undervoltage(self, state: Mapping[str, bool]) -> bool:
-        """Whether it was seen now or since the state before; not what was before this run.
+        """Whether it was detected now or since the last state, within this run.
 
         Raises:
             KeyError: The state lacks a flag.

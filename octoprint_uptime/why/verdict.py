@@ -1,9 +1,9 @@
 """Why something ended: one table of rules over the facts. Pure.
 
-A rule has a reason and what would be a sign of it. A sign that names the reason itself makes
-it ``certain``; two from independent sources make it ``likely``, one makes it ``possible``. The
-surest reason wins, and between equals the first in the table. No sign is taken from the
-absence of another, so knowing less never makes a verdict surer.
+A rule has a reason and the signs of it. A sign that names the reason itself makes it ``certain``;
+two from independent sources make it ``likely``, one makes it ``possible``. The surest reason wins,
+and between equals the first in the table. The absence of a sign is never a sign, so knowing less
+never makes a verdict surer.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Callable, NamedTuple
 
+from .connection import ConnectionFacts
 from .evidence import Facts
 
 GRADES = ("certain", "likely", "possible", "unknown")
@@ -21,14 +22,14 @@ GRADES = ("certain", "likely", "possible", "unknown")
 LOW_MEMORY_BYTES = 64_000_000
 FULL_DISK_BYTES = 10_000_000
 HOT_CELSIUS = 85.0
-"""From here on a Raspberry Pi slows itself down."""
+"""A Raspberry Pi's upper limit. It starts to slow down at 80."""
 LATE_SECONDS = 10.0
 SAG_SECONDS = 300.0
-"""Undervoltage so shortly before the end is a sign of more than a bad supply."""
+"""Undervoltage this shortly before the end is a sign of its reason."""
 EXCEPTION_SECONDS = 120.0
 ENOSPC = 28
 EROFS = 30
-# Linux's, which has witnesses; a history may be looked at on another system.
+# Linux's numbers, because only Linux has witnesses; a history may be read on another system.
 SIGNALS = {
     **{1: "SIGHUP", 2: "SIGINT", 3: "SIGQUIT", 4: "SIGILL", 6: "SIGABRT", 7: "SIGBUS"},
     **{8: "SIGFPE", 9: "SIGKILL", 11: "SIGSEGV", 13: "SIGPIPE", 14: "SIGALRM", 15: "SIGTERM"},
@@ -37,9 +38,9 @@ SIGNALS = {
 SIGKILL = 9
 CRASH_SIGNALS = {4, 6, 7, 8, 11}
 OVERHEAT_BIT, UNDERVOLTAGE_BIT, WATCHDOG_BIT = 4, 2, 16
-"""Of the register ``power_reset``."""
+"""Values of the register ``power_reset``."""
 POWER_ON_BIT = 0x1000
-"""Of the register ``rsts``."""
+"""The bit of the register ``rsts`` for a power-on."""
 
 
 class Sign(NamedTuple):
@@ -47,9 +48,10 @@ class Sign(NamedTuple):
 
     Attributes:
         source: Where it comes from: ``systemd``, ``kernel``, ``process``, ``heartbeat``,
-            ``disk``, ``board``, ``undervoltage``, ``log``, ``journal``, ``goodbye``, ``start``.
-        what: Which sentence tells it (``words.py``).
-        values: What the sentence names.
+            ``disk``, ``board``, ``undervoltage``, ``log``, ``journal``, ``goodbye``, ``start``,
+            ``octoprint``, ``firmware``.
+        what: The key of its sentence in ``words.py``.
+        values: The values in the sentence.
         is_proof: Whether it names the reason itself.
     """
 
@@ -65,14 +67,14 @@ class Verdict(NamedTuple):
     Attributes:
         reason: One of ``REASONS``.
         grade: One of ``GRADES``.
-        signs: What speaks for it, then what else is known.
-        facts: What it was made of.
+        signs: The evidence for it, then what else is known.
+        facts: Its basis: :class:`Facts`, or :class:`ConnectionFacts` for the printer.
     """
 
     reason: str
     grade: str
     signs: tuple[Sign, ...]
-    facts: Facts
+    facts: Any
 
 
 Signs = Iterator[Sign]
@@ -80,7 +82,7 @@ Signs = Iterator[Sign]
 
 class Rule(NamedTuple):
     reason: str
-    signs: Callable[[Facts], Signs]
+    signs: Callable[[Any], Signs]
 
 
 def _out_of_memory(facts: Facts) -> Signs:
@@ -100,7 +102,7 @@ def _out_of_memory(facts: Facts) -> Signs:
 
 
 def _recent(facts: Facts) -> dict[str, Any]:
-    """The last exception, if it was shortly before the end."""
+    """The last exception, if it came shortly before the end."""
     exception = facts.exception or {}
     return exception if exception.get("seconds_before", math.inf) <= EXCEPTION_SECONDS else {}
 
@@ -235,9 +237,51 @@ def _requested(facts: Facts) -> Signs:
 
 
 def _requested_alone(facts: Facts) -> Signs:
-    """Before the host went down, which may have been what asked for it."""
+    """A stop before the host went down, which may have caused it."""
     if facts.goodbye:
         yield Sign("goodbye", "goodbye", is_proof=facts.goodbye == "no")
+
+
+def _emergency_stop(facts: ConnectionFacts) -> Signs:
+    if facts.emergency_stop:
+        yield Sign("octoprint", "emergency_stop", is_proof=True)
+
+
+def _firmware_error(facts: ConnectionFacts) -> Signs:
+    if facts.firmware_error:
+        yield Sign("firmware", "firmware_error", {"error": facts.firmware_error}, is_proof=True)
+
+
+def _overcurrent(facts: ConnectionFacts) -> Signs:
+    if facts.over_currents:
+        yield Sign("kernel", "over_currents", {"count": facts.over_currents}, is_proof=True)
+
+
+def _usb_reset(facts: ConnectionFacts) -> Signs:
+    if facts.devnums:
+        before, after = facts.devnums
+        values = {"before": before, "after": after, "port": facts.port_now}
+        yield Sign("kernel", "usb_again", values, is_proof=True)
+
+
+def _unplugged(facts: ConnectionFacts) -> Signs:
+    if facts.gone:
+        yield Sign("kernel", f"{facts.gone}_gone", is_proof=True)
+
+
+def _silent(facts: ConnectionFacts) -> Signs:
+    if facts.timed_out:
+        yield Sign("octoprint", "timed_out", is_proof=True)
+
+
+def _disconnect(facts: ConnectionFacts) -> Signs:
+    if facts.asked:
+        yield Sign("octoprint", "asked", is_proof=True)
+
+
+def _octoprint_down(facts: ConnectionFacts) -> Signs:
+    """The kind of end says it."""
+    yield Sign("octoprint", "octoprint_down", is_proof=True)
 
 
 _CRASH = (
@@ -284,8 +328,21 @@ RULES: dict[str, dict[str, tuple[Rule, ...]]] = {
         "restored": (),
         "unknown": (),
     },
+    "printer": {
+        "disconnected": (Rule("requested", _disconnect),),
+        # Actions of a person or the firmware may make the device disappear, so they come first.
+        "error": (
+            Rule("emergency_stop", _emergency_stop),
+            Rule("firmware_error", _firmware_error),
+            Rule("overcurrent", _overcurrent),
+            Rule("usb_reset", _usb_reset),
+            Rule("unplugged", _unplugged),
+            Rule("silent", _silent),
+        ),
+        "octoprint_down": (Rule("octoprint_down", _octoprint_down),),
+    },
 }
-"""What may be the reason of each end of ``ends.ENDS``. The printer's are still to come."""
+"""The possible reasons of each end of ``ends.ENDS``, by priority."""
 
 UNKNOWN = "unknown"
 
@@ -297,13 +354,21 @@ REASONS = {
 """The reasons that an end of a subject can have."""
 
 
-def verdict(subject: str, end: str, facts: Facts) -> Verdict:
+FACTS: dict[str, type[Facts] | type[ConnectionFacts]] = {
+    "octoprint": Facts,
+    "system": Facts,
+    "printer": ConnectionFacts,
+}
+"""The class of the facts about each subject's ends."""
+
+
+def verdict(subject: str, end: str, facts: Facts | ConnectionFacts) -> Verdict:
     """The verdict on one end.
 
     Args:
-        subject: ``octoprint`` or ``system``.
+        subject: ``octoprint``, ``system`` or ``printer``.
         end: One of the subject's ends.
-        facts: All that is known.
+        facts: Everything that is known, in the subject's class in ``FACTS``.
     """
     found = [(rule.reason, list(rule.signs(facts))) for rule in RULES[subject][end]]
     found = [(reason, signs) for reason, signs in found if signs]
@@ -321,15 +386,21 @@ def _grade(signs: list[Sign]) -> str:
     return "likely" if len({sign.source for sign in signs}) > 1 else "possible"
 
 
-def _context(facts: Facts, signs: tuple[Sign, ...]) -> tuple[Sign, ...]:
-    """The signs, each once, and what is worth knowing beside them."""
+def _context(facts: Facts | ConnectionFacts, signs: tuple[Sign, ...]) -> tuple[Sign, ...]:
+    """The signs without duplicates, and what else is worth knowing."""
     told: dict[tuple[str, str], Sign] = {}
     for sign in (*signs, *_known_besides(facts)):
         told.setdefault((sign.what, repr(sign.values)), sign)
     return tuple(told.values())
 
 
-def _known_besides(facts: Facts) -> Signs:
+def _known_besides(facts: Facts | ConnectionFacts) -> Signs:
+    if isinstance(facts, ConnectionFacts):
+        return _known_of_connection(facts)
+    return _known_of_run(facts)
+
+
+def _known_of_run(facts: Facts) -> Signs:
     if _recent(facts):
         yield Sign("process", "exception", _recent(facts))
     if facts.oom_kills:
@@ -341,3 +412,10 @@ def _known_besides(facts: Facts) -> Signs:
         yield Sign("start", "changed", {"changed": facts.changed})
     for line in facts.lines:
         yield Sign("journal", "line", {"line": line})
+
+
+def _known_of_connection(facts: ConnectionFacts) -> Signs:
+    if facts.error:
+        yield Sign("octoprint", "octoprint_error", {"error": facts.error})
+    if facts.still_there:
+        yield Sign("kernel", "still_there")

@@ -1,6 +1,6 @@
-"""The vital signs of host and process, from Linux's own files: no fork, no library.
+"""The vital signs of host and process, from Linux's files, without a fork or a library.
 
-A heartbeat reads them, once a minute on a weak board, so they have to cost next to nothing.
+A heartbeat reads them once a minute on a weak board, so they must cost next to nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import mmap
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Callable
 
@@ -27,13 +27,12 @@ NAMES = (
     "filesystem_errors",
     "loop_late_seconds",
 )
-"""Every vital sign. ``load`` is the average of a minute, ``oom_kills`` and
-``filesystem_errors`` count since the boot and since the file system was made,
-``disk_read_only`` is 0 or 1, ``loop_late_seconds`` is how late OctoPrint's server loop was at
-worst since the heartbeat before."""
+"""Every vital sign. ``load`` is the average of a minute. ``oom_kills`` counts since the boot,
+``filesystem_errors`` since the file system was created. ``disk_read_only`` is 0 or 1.
+``loop_late_seconds`` is how late OctoPrint's server loop was at worst since the last heartbeat."""
 
 Vitals = dict[str, float]
-"""Vital signs by name; what a host does not have is not there."""
+"""Vital signs by name, without those that the host does not have."""
 
 # The kernel's names for the sensor of the processor on boards and PCs.
 _CPU_ZONE = re.compile("cpu|soc|pkg", re.IGNORECASE)
@@ -43,8 +42,8 @@ class VitalSigns:
     """Reads the vital signs.
 
     Args:
-        folder: Where OctoPrint keeps its data.
-        loop_late_seconds: How late the server loop was; ``None`` if nobody watches it.
+        folder: OctoPrint's data folder.
+        loop_late_seconds: Returns how late the server loop was; ``None`` if it is not watched.
         root: Where ``/proc`` and ``/sys`` are.
     """
 
@@ -56,9 +55,9 @@ class VitalSigns:
     ) -> None:
         self._folder = folder
         self._loop_late_seconds = loop_late_seconds
+        self._root = root
         self._proc = root / "proc"
-        self._cpu_sensor = _cpu_sensor(root / "sys/class/thermal")
-        self._error_counts = sorted((root / "sys/fs/ext4").glob("*/errors_count"))
+        self._cpu_sensor = cpu_sensor(root)
         self._readers = (
             self._memory,
             self._process_memory,
@@ -73,11 +72,18 @@ class VitalSigns:
 
     def read(self) -> Vitals:
         """The vital signs at this moment."""
+        return self._read(self._readers)
+
+    def peek(self) -> Vitals:
+        """The vital signs of memory and disk, which may be read between heartbeats."""
+        return self._read((self._memory, self._process_memory, self._disk, self._filesystem_errors))
+
+    def _read(self, readers: Iterable[Callable[[], Iterator[tuple[str, float]]]]) -> Vitals:
         vitals: Vitals = {}
         if sys.platform != "linux":
             return vitals
-        for reader in self._readers:
-            # A host without such a file, or with one of another form, lacks that sign alone.
+        for reader in readers:
+            # A missing or unusual file costs this sign only.
             with contextlib.suppress(OSError, ValueError, LookupError):
                 vitals.update(reader())
         return vitals
@@ -112,9 +118,9 @@ class VitalSigns:
         yield "disk_read_only", int(bool(disk.f_flag & os.ST_RDONLY) or self._has_failed())
 
     def _has_failed(self) -> bool:
-        """Whether the file system takes no more writes though it is still mounted for them.
+        """Whether the file system refuses writes although it is mounted for writing.
 
-        That is what newer kernels make of an error of ext4.
+        Newer kernels do that after an error of ext4.
         """
         device = self._folder.stat().st_dev
         id_ = f" {os.major(device)}:{os.minor(device)} "
@@ -127,8 +133,17 @@ class VitalSigns:
             yield "oom_kills", int(found[1])
 
     def _filesystem_errors(self) -> Iterator[tuple[str, float]]:
-        if self._error_counts:
-            yield "filesystem_errors", sum(int(file.read_text()) for file in self._error_counts)
+        # No others: a disk that is plugged in may have errors from years ago.
+        counts = {self._error_count(place) for place in (self._root, self._folder)}
+        known = [int(count.read_text()) for count in counts if count.exists()]
+        if known:
+            yield "filesystem_errors", sum(known)
+
+    def _error_count(self, place: Path) -> Path:
+        device = place.stat().st_dev
+        numbers = f"{os.major(device)}:{os.minor(device)}"
+        block = (self._root / "sys/dev/block" / numbers).resolve().name
+        return self._root / "sys/fs/ext4" / block / "errors_count"
 
     def _loop(self) -> Iterator[tuple[str, float]]:
         late = self._loop_late_seconds()
@@ -136,8 +151,9 @@ class VitalSigns:
             yield "loop_late_seconds", round(late, 3)
 
 
-def _cpu_sensor(thermal: Path) -> Path | None:
-    for zone in sorted(thermal.glob("thermal_zone*")):
+def cpu_sensor(root: Path) -> Path | None:
+    """The file with the processor's temperature in thousandths of a degree."""
+    for zone in sorted((root / "sys/class/thermal").glob("thermal_zone*")):
         with contextlib.suppress(OSError):
             if _CPU_ZONE.search((zone / "type").read_text()):
                 return zone / "temp"

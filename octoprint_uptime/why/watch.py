@@ -1,4 +1,4 @@
-"""All that watches a running OctoPrint, started and stopped together."""
+"""Everything that watches a running OctoPrint, started and stopped together."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Callable
 
 from ..reader import monotonic_clock
 from .evidence import Scene, forget_other_runs, look
+from .host import Host, HostState
 from .last_words import LastWords
 from .loop import LoopWatch
 from .undervoltage import AlarmWatch, undervoltage_alarm
@@ -17,7 +18,7 @@ from .vitals import Vitals, VitalSigns
 from .witness import Witness, own_unit
 
 FOLDER = "last_words"
-"""The name of the folder where each run has one; no backup needs it."""
+"""The folder with a folder for each run; backups leave it out."""
 
 
 class Watch:
@@ -26,13 +27,13 @@ class Watch:
     Args:
         folder: The plugin's data folder.
         log: OctoPrint's own log.
-        on_sags: Told how often undervoltage was seen, and how many seconds ago.
-        logger: Where it is told what cannot be watched.
+        on_sags: Gets how often undervoltage was detected, and how many seconds ago.
+        logger: Gets what cannot be watched.
         root: Where ``/proc``, ``/sys`` and ``/var`` are.
 
     Attributes:
         token: The name of this run's folder.
-        hears_undervoltage: Whether the kernel tells of it.
+        hears_undervoltage: Whether the kernel reports undervoltage.
     """
 
     def __init__(
@@ -56,32 +57,33 @@ class Watch:
         self._last_words = LastWords(self._this_run, since_boot)
         self._witness = Witness(self._this_run / "witness", own_unit(root), since_boot)
         self._vital_signs = VitalSigns(folder, self._loop.late_seconds, root)
+        self._host = Host(root)
 
     def start(self, loop: Any, with_witness: bool) -> None:
-        """Begin to watch. What cannot be watched is told once, and costs nothing else.
+        """Start to watch. What cannot be watched is logged once and costs nothing else.
 
         Args:
-            loop: The server's, of tornado.
-            with_witness: Whether a witness is wanted.
+            loop: The server's tornado loop.
+            with_witness: Whether to start a witness.
         """
         if self._alarm_watch:
             self._alarm_watch.start()
         try:
-            # The journal's lines are not for everyone.
+            # Not everyone may read lines of the journal.
             self._this_run.mkdir(mode=0o700, parents=True)
         except OSError as error:
-            self._logger.warning("Nothing will show why OctoPrint ends: %s", error)
+            self._logger.warning("Could not start collecting evidence: %s", error)
             return
         self._try("crashes", self._last_words.arm)
         self._try("the server loop", lambda: self._loop.start(loop))
         self.keep_witness(with_witness)
 
     def keep_witness(self, wanted: bool) -> None:
-        """Have a witness, or none."""
+        """Start or stop the witness."""
         self._try("its end", self._witness.start if wanted else self._witness.dismiss)
 
     def stop(self) -> None:
-        """OctoPrint ends in order."""
+        """OctoPrint stops cleanly."""
         self._loop.stop()
         self._witness.dismiss()
 
@@ -89,23 +91,31 @@ class Watch:
         """The vital signs at this moment."""
         return self._vital_signs.read()
 
+    def peek(self) -> Vitals:
+        """The vital signs of memory and disk, for any thread."""
+        return self._vital_signs.peek()
+
+    def host(self) -> HostState:
+        """The state of the host beside its vital signs."""
+        return self._host.state()
+
     def look(self) -> Scene:
-        """What the runs before this one left behind."""
+        """The evidence that earlier runs left behind."""
         return look(self._all_runs, self._log, self.vitals(), self._root)
 
     def forget_all_but(self, token: str | None) -> None:
-        """Remove the last words of all runs but this one and the one with that token."""
+        """Remove the last words of all runs except this one and the one with that token."""
         forget_other_runs(self._all_runs, (self.token, token))
 
     def _try(self, what: str, begin: Callable[[], None]) -> None:
         try:
             begin()
         except OSError as error:
-            self._logger.warning("Cannot watch %s: %s", what, error)
+            self._logger.warning("Could not watch %s: %s", what, error)
 
 
 def _alarm_watch(on_sags: Callable[[int, float], None], root: Path) -> AlarmWatch | None:
-    """``None`` where the kernel does not tell of undervoltage."""
+    """``None`` if the kernel does not report undervoltage."""
     alarm = undervoltage_alarm(root) if sys.platform == "linux" else None
     if alarm is None:
         return None

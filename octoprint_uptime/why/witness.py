@@ -1,7 +1,7 @@
-"""The witness: a tiny shell beside OctoPrint that outlives it and notes how it ended.
+"""The witness: a small shell process that outlives OctoPrint and notes how it ended.
 
-Nothing else can: a process that is killed says nothing, systemd forgets how a service ended
-as soon as it starts again, and many a board keeps its journal in memory alone.
+Nothing else can: a killed process says nothing, systemd forgets how a service ended when it starts
+again, and many boards keep their journal in memory only.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ PRINTABLE_UNIT = re.compile(r"[A-Za-z0-9:_.@\\-]+\.service")
 
 
 class Unit(NamedTuple):
-    """The service of systemd that OctoPrint runs as, and whose systemd that is."""
+    """OctoPrint's systemd service, and whether it is the system's or the user's."""
 
     name: str
     manager: str
 
 
 def own_unit(root: Path = Path("/")) -> Unit | None:
-    """The service that this process belongs to; ``None`` where there is no systemd."""
+    """The service of this process; ``None`` without systemd."""
     if not (root / "run/systemd/system").is_dir():
         return None
     with contextlib.suppress(OSError):
@@ -47,7 +47,7 @@ def own_unit(root: Path = Path("/")) -> Unit | None:
 
 
 class Witness:
-    """Starts a witness and says goodbye to it.
+    """Starts a witness, and tells it goodbye.
 
     Args:
         report: The file for its report.
@@ -62,21 +62,21 @@ class Witness:
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         if hasattr(os, "register_at_fork"):
-            # A copy of this process would hold the pipe open after OctoPrint is gone.
+            # A forked child would hold the pipe open after OctoPrint is gone.
             os.register_at_fork(after_in_child=self._close_pipe)
 
     def start(self) -> None:
-        """Have a witness wait, on Linux.
+        """Start a witness, on Linux.
 
         Raises:
-            OSError: There can be none.
+            OSError: It cannot be started.
         """
         with self._lock:
             if sys.platform == "linux" and not self._waits():
                 self._start()
 
     def dismiss(self) -> None:
-        """Say goodbye to it: what ends now ends in order."""
+        """Tell it goodbye: whatever ends from now on ends cleanly."""
         with self._lock:
             if self._process is not None:
                 self._dismiss(self._process)
@@ -114,13 +114,13 @@ class Witness:
 
 
 class Report(NamedTuple):
-    """What a witness noted at the death of the process.
+    """What the witness noted when the process died.
 
-    ``died`` is in seconds since the boot. ``status`` is what ``wait`` would have told its parent,
-    ``None`` if the parent was quicker. ``own_oom_kills`` are those of OctoPrint's control group,
+    ``died`` is in seconds since the boot. ``status`` is what ``wait`` returned to its parent;
+    ``None`` if the parent was quicker. ``own_oom_kills`` counts those of OctoPrint's control group
     while OctoPrint ran. ``result``, ``main_pid``, ``code`` and ``exit_status`` are systemd's
     ``Result``, ``ExecMainPID``, ``ExecMainCode`` and ``ExecMainStatus``.
-    ``jobs`` are the units that systemd was about to start. The lines are the journal's.
+    ``jobs`` are the units that systemd was starting. The lines are from the journal.
     """
 
     pid: int
@@ -138,10 +138,10 @@ class Report(NamedTuple):
 
 
 def read_report(file: Path, patience_seconds: float = PATIENCE_SECONDS) -> Report | None:
-    """The report in ``file``; ``None`` if there was no witness or it saw nothing.
+    """The report in ``file``; ``None`` without a witness, or if it saw nothing.
 
     Raises:
-        OSError: It cannot be read.
+        OSError: The file cannot be read.
     """
     if not file.exists():
         return None
@@ -150,15 +150,22 @@ def read_report(file: Path, patience_seconds: float = PATIENCE_SECONDS) -> Repor
         head, end, _ = file.read_text(errors="replace").partition("\nend\n")
         if not head.startswith("witness "):
             return None
-        if end or time.monotonic() > deadline or not _writes(head):
+        if end or time.monotonic() > deadline or not _writes(head, file):
             return _parsed(head.splitlines())
         time.sleep(0.1)
 
 
-def _writes(head: str) -> bool:
-    """Whether the witness that wrote this is still there."""
+def _writes(head: str, file: Path) -> bool:
+    """Whether the witness is still writing its report."""
     found = re.match(r"witness (\d+)\n", head)
-    return found is not None and Path("/proc", found[1]).exists()
+    if found is None:
+        return False
+    # A container soon reuses a process id, but only the witness was given this file.
+    with contextlib.suppress(OSError):
+        return (
+            os.fsencode(Path(*file.parts[-2:])) in Path("/proc", found[1], "cmdline").read_bytes()
+        )
+    return False
 
 
 def _parsed(lines: list[str]) -> Report:
@@ -179,7 +186,7 @@ def _parsed(lines: list[str]) -> Report:
             facts[name] = value
     return Report(
         pid=int(facts["pid"]),
-        # The shell reads a clock that a container may have of its own.
+        # The shell reads a clock that a container may have shifted.
         died=float(facts["since"]) + float(facts["died"]) - float(facts["began"]),
         status=_wait_status(facts.get("stat", "")),
         oom_kills=_number(facts, "oom_kills"),
@@ -199,6 +206,6 @@ def _number(facts: dict[str, str], name: str) -> int | None:
 
 
 def _wait_status(stat: str) -> int | None:
-    """The status in a line of ``/proc/PID/stat``, where that of a dead process is."""
+    """The exit status in ``/proc/PID/stat``, which has it for a dead process."""
     fields = stat.rpartition(")")[2].split()
     return int(fields[-1]) if fields and (fields[0] == "Z" or fields[-1] != "0") else None

@@ -1,13 +1,13 @@
-# The witness: waits beside OctoPrint, and notes how it ended if it ends without a goodbye.
-# Read by `sh -c '. "$0"; watch "$@"'`, so that no file stays open. What it is given is never
-# part of a command.
+# The witness: waits until OctoPrint ends, and notes how if it ends without a goodbye.
+# Read by `sh -c '. "$0"; watch "$@"'`, so that no file stays open. Arguments never become part
+# of a command.
 
 # watch REPORT PID SINCE UNIT MANAGER
-# REPORT has been filled with blanks, so that it can be written on a disk that is full.
-# SINCE is OctoPrint's own clock as it started this.
+# REPORT is already filled with blanks, so that writing works even when the disk is full.
+# SINCE is the time on OctoPrint's own clock when it started the witness.
 # UNIT is systemd's name for the service, or empty; MANAGER is --system or --user.
 watch() {
-    # systemd ends what is left of a service; this is what has to be left.
+    # systemd signals all that is left of a service, and the witness has to outlast that.
     trap '' TERM HUP INT QUIT
     read -r began _ </proc/uptime
     own_before=$(own_oom_kills)
@@ -18,7 +18,7 @@ watch() {
     sync "$1"
 }
 
-# The kernel knows how a process ended only until its parent has asked. Fails if the process lives.
+# The kernel forgets how a process ended once its parent has asked. Fails if the process lives.
 exit_code() {
     tries=0
     while [ $tries -lt 20 ]; do
@@ -42,7 +42,7 @@ testify() {
     tell "own_oom_kills $(($(own_oom_kills) - own_before))"
     if [ -n "$4" ]; then
         service "$4" "$5"
-        # What systemd itself says of the service, not what the service printed.
+        # Only systemd's own messages about the service, not the service's output.
         if [ "$5" = --user ]; then
             lines service --user USER_UNIT="$4" -n 6
         else
@@ -57,8 +57,8 @@ tell() {
     printf '%s\n' "$1"
 }
 
-# How many processes of OctoPrint's own control group, which is this one's too, the kernel has
-# ended for lack of memory. 0 where it does not count that.
+# How many processes in OctoPrint's control group, which is also ours, the kernel killed when it
+# was out of memory. 0 if the kernel does not count them.
 own_oom_kills() {
     kills=0
     while IFS=: read -r _ controllers path; do
@@ -72,7 +72,7 @@ own_oom_kills() {
     tell "${kills:-0}"
 }
 
-# The number behind "oom_kill" in a file of the kernel's.
+# The number after "oom_kill" in one of the kernel's files.
 count_in() {
     while read -r name count; do
         [ "$name" = oom_kill ] && tell "$count"
@@ -87,7 +87,7 @@ service() {
             -p Result -p ExecMainPID -p ExecMainCode -p ExecMainStatus -- "$1"); then
             case $shown in *ExecMainCode=0*) ;; *) break ;; esac
         else
-            # A `timeout` that has just begun is ended with the rest of the service.
+            # systemd ends a `timeout` that has just started with the rest of the service.
             [ $? = 143 ] || return
         fi
         tries=$((tries + 1))
@@ -99,7 +99,7 @@ service() {
     done
 }
 
-# Indented, so that no line of a log passes for one of ours.
+# Indented, so that no log line can be mistaken for one of ours.
 lines() {
     tell "lines $1"
     shift

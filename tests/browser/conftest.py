@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import chromium
 import pytest
 from accounts import PASSWORD
 from history_answers import HISTORY, NOON
-from octoprint_server import OctoPrintServer
-from playwright.sync_api import Error, Locator, Page, sync_playwright
+from playwright.sync_api import Error, Locator, Page, expect, sync_playwright
+from shared import chromium
+from shared.octoprint_server import OctoPrintServer
 
 from octoprint_uptime.settings import defaults
 
@@ -20,6 +20,10 @@ API = "/api/plugin/octoprint_uptime"
 # OctoPrint's G-code viewer loads this late, in a worker, perhaps when a test has stopped the
 # server. The plugin has no worker.
 NOT_OURS = re.compile(r"Failed to execute 'importScripts'.*/pako\.js")
+
+
+# Playwright's five seconds are too few for a busy machine.
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +75,7 @@ class Tab:
 
     @property
     def clocks(self) -> Locator:
-        """The uptimes that are to be seen in the navbar."""
+        """The uptimes visible in the navigation bar."""
         return self.item.locator(".octoprint_uptime_text:visible")
 
     def texts(self) -> list[str]:
@@ -83,7 +87,7 @@ class Tab:
         return self.panel
 
     def answer_with(self, **fields: Any) -> None:
-        """Have the API's real answer changed on its way here."""
+        """Change the API's real answer on its way to the page."""
 
         def change(route) -> None:
             response = route.fetch()
@@ -93,7 +97,7 @@ class Tab:
         self.page.route(f"**{API}", change)
 
     def set_hidden(self, hidden: bool) -> None:
-        """What the browser does when another tab covers this one."""
+        """Hide or show the tab, as when another tab covers it."""
         self.page.evaluate(
             """hidden => {
                 Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
@@ -102,14 +106,16 @@ class Tab:
             hidden,
         )
 
-    def wait_for_requests(self, count: int) -> None:
+    def wait_for_answers(self, count: int) -> None:
+        """Wait for so many requests and their answers: a clock that jumps times them out."""
         while len(self.asked) < count:
             self.page.wait_for_event("request", lambda request: request.url.endswith(API))
+        self.page.wait_for_function("$.active === 0")
 
 
 @pytest.fixture
 def new_tab(browser, server):
-    """Makes tabs, each of a browser of its own unless they share a ``context``."""
+    """A factory of tabs, each in its own browser context unless they share ``context``."""
     contexts = []
     tabs = []
 
@@ -132,7 +138,7 @@ def new_tab(browser, server):
 
 @pytest.fixture
 def preferences(server, admin):
-    """Saves settings; all are the defaults again afterwards."""
+    """A function that saves settings; the defaults are restored after the test."""
 
     def save(**settings) -> None:
         body = {"plugins": {"octoprint_uptime": settings}}
@@ -144,7 +150,7 @@ def preferences(server, admin):
 
 @pytest.fixture
 def told(new_tab):
-    """A tab at noon, to which that history is told."""
+    """A factory of tabs whose time is noon and whose API tells a given history."""
 
     def make(answer, at=NOON, **options):
         tab = new_tab(timezone_id="Europe/Berlin", **options)

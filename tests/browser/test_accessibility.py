@@ -1,20 +1,19 @@
-"""What is ours can be read, reached and told apart by everyone; axe-core looks at it too."""
+"""Everyone can read, reach and distinguish what the plugin adds; axe-core agrees."""
 
-import re
 import time
 from pathlib import Path
 
 import pytest
-import sample_history
 from helpers import inside, recorded
 from playwright.sync_api import expect
+from shared import sample_history
 
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
-# As long as an uptime's text becomes, and within the panel's thirty days.
+# An uptime's longest text, within the panel's thirty days.
 UP_SECONDS = 28 * 86400 + 23 * 3600 + 48 * 60
 
-# What themes for dark pages change; the notice's colours are left as they are.
+# What dark themes change; they leave the notice's colours alone.
 DARK = """
 body, .modal, .modal-body, .modal-header, .modal-footer, .dropdown-menu, .table td, .table th,
 .tab-content, .accordion-inner, legend { background: #1e1e1e !important; color: #ddd; }
@@ -26,7 +25,7 @@ a { color: #6bb1ff; }
     { background: #3a3a3a !important; color: #eee !important; text-shadow: none !important; }
 """
 
-# What these plugins say of menus in the navbar, as found in their pages.
+# These plugins' styles for menus in the navigation bar, as found in their pages.
 UICUSTOMIZER = "#navbar, #navbar .nav { white-space: nowrap; }"
 TOUCHUI = """
 #touch body { background: black; color: white; }
@@ -47,12 +46,12 @@ VIOLATIONS = """async root => {
     };
 }"""
 
-# Half faded in, no text has the contrast it will have.
+# Text that is still fading in has too little contrast.
 FADED_IN = """() => Promise.allSettled(document.getAnimations()
     .filter(animation => animation instanceof CSSTransition)
     .map(transition => transition.finished))"""
 
-# The element that has the focus, and whether an outline of its own text's colour shows that.
+# The focused element, and whether an outline in the colour of its text shows the focus.
 FOCUSED = """() => {
     const {activeElement: element} = document;
     const {outlineStyle, outlineWidth, outlineColor, color} = getComputedStyle(element);
@@ -74,6 +73,22 @@ TOO_SMALL = """root => [...root.querySelectorAll(
     })
     .map(element => element.outerHTML.slice(0, 200))"""
 
+SWIPE = """(element, [right, down]) => {
+    const {left, top} = element.getBoundingClientRect();
+    for (const [type, share] of
+            [["touchstart", 0], ["touchmove", 0.5], ["touchmove", 1], ["touchend", 1]]) {
+        const touch = new Touch({
+            identifier: 1,
+            target: element,
+            clientX: left + 60 + right * share,
+            clientY: top + 30 + down * share,
+        });
+        const touches = type === "touchend" ? [] : [touch];
+        element.dispatchEvent(new TouchEvent(type,
+            {touches, changedTouches: [touch], bubbles: true, cancelable: true}));
+    }
+}"""
+
 CUT_OFF = """root => [...root.querySelectorAll("a, button, p, th, td, label, span, li, h3, small")]
     .filter(element => element.checkVisibility({visibilityProperty: true}))
     .filter(element => getComputedStyle(element).display !== "inline")
@@ -84,12 +99,12 @@ CUT_OFF = """root => [...root.querySelectorAll("a, button, p, th, td, label, spa
 
 @pytest.fixture(scope="module")
 def server(new_server):
-    """It lost power while printing, with undervoltage, and has been up for long since then.
+    """A server that lost power while printing, with undervoltage, a long time ago.
 
-    Nobody has put the notice away.
+    Nobody has dismissed the notice.
     """
     environment = {
-        "PYTHONPATH": str(ROOT / "tools" / "long_running"),
+        "PYTHONPATH": str(ROOT / "tools" / "shared" / "long_running"),
         "HOST_SECONDS": str(UP_SECONDS),
         "OCTOPRINT_SECONDS": str(UP_SECONDS - 30),
         "PRINTER_SECONDS": "0",
@@ -124,10 +139,10 @@ def navbar_item(tab):
 
 def panel(tab):
     tab.open_panel()
-    expect(tab.panel.locator(".octoprint_uptime_strip")).to_be_visible()
-    # Its day is told, with the buttons that go on from there.
-    tab.panel.locator(".octoprint_uptime_bars").click()
-    expect(tab.panel.get_by_role("button", name="Previous day")).to_be_visible()
+    expect(tab.panel.locator(".octoprint_uptime_up")).to_be_visible()
+    # The focused bar's details are shown, with buttons for its neighbours.
+    tab.panel.locator(".octoprint_uptime_picture").click()
+    expect(tab.panel.get_by_role("button", name="Previous event")).to_be_visible()
     return tab.panel
 
 
@@ -135,16 +150,22 @@ def dialog(tab):
     tab.open_panel().get_by_text("History").click()
     dialog = tab.page.locator("#octoprint_uptime_history")
     expect(dialog).to_be_visible()
-    dialog.locator(".octoprint_uptime_bars").first.click()
-    expect(dialog.get_by_role("button", name="Previous day").first).to_be_visible()
+    # Zoom in, so that *Zoom out* is there, and open the list.
+    dialog.locator(".octoprint_uptime_picture").focus()
+    tab.page.keyboard.press("ArrowLeft")
+    with tab.page.expect_response("**/history?days=90"):
+        dialog.get_by_role("button", name="90 days").click()
+    dialog.locator(".octoprint_uptime_picture").press("+")
+    expect(dialog.get_by_role("button", name="Zoom out")).to_be_visible()
     return dialog
 
 
 def opened_row(tab):
-    """The dialog, with all there is to be told of the last end."""
+    """The dialog, with all the details of the last end open."""
     history = dialog(tab)
+    history.get_by_role("button", name="Zoom out").click()
     history.locator("tbody").get_by_role("button", name="Power loss or reset").first.click()
-    history.get_by_text("All figures").click()
+    history.get_by_text("All values").click()
     expect(history.get_by_role("rowheader", name="Memory available")).to_be_visible()
     return history
 
@@ -153,7 +174,7 @@ def settings(tab):
     tab.open_panel().get_by_text("Settings").click()
     page = tab.page.locator("#settings_plugin_octoprint_uptime")
     expect(page).to_be_visible()
-    page.get_by_label("Polling interval").fill("500")
+    page.get_by_label("Refresh from OctoPrint every").fill("500")
     expect(page.get_by_text("120 will be saved")).to_be_visible()
     return page
 
@@ -217,7 +238,7 @@ class TestKeyboard:
     def test_the_focus_can_be_seen_wherever_it_goes(self, new_tab, part):
         tab = new_tab().open().shown()
         element = part(tab)
-        tab.page.keyboard.press("Shift")  # from now on the keyboard is what is used
+        tab.page.keyboard.press("Shift")  # only the keyboard from here on
         targets = element.locator("a[href], button, input, select, summary, [tabindex='0']")
         seen = {}
         for target in targets.all():
@@ -243,7 +264,7 @@ class TestKeyboard:
         expect(history).to_be_visible()
         tab.page.keyboard.press("Escape")
         expect(history).to_be_hidden()
-        expect(button).to_have_count(1)  # the one of before has faded out
+        expect(button).to_have_count(1)  # the previous one has faded out
         expect(button).to_be_focused()
 
     def test_it_goes_back_to_the_widget_from_the_settings(self, new_tab):
@@ -257,7 +278,7 @@ class TestKeyboard:
         tab = new_tab().open().shown()
         button = dialog(tab).get_by_role("button", name="Clear history")
         button.click()
-        question = tab.page.locator(".modal", has_text="for everyone and for good")
+        question = tab.page.locator(".modal", has_text="permanently deletes")
         question.get_by_text("Cancel").click()
         expect(question).to_be_hidden()
         expect(button).to_be_focused()
@@ -265,12 +286,12 @@ class TestKeyboard:
 
 class TestEyes:
     @pytest.mark.parametrize("colours", ["dark", "light"])
-    def test_days_are_told_apart_in_forced_colours(self, new_tab, colours):
-        """By four shapes, none of them in the background's colour."""
+    def test_states_are_told_apart_in_forced_colours(self, new_tab, colours):
+        """There are five shapes, none of them in the background's colour."""
         tab = new_tab(forced_colors="active", color_scheme=colours).open().shown()
-        legend = dialog(tab).locator(".octoprint_uptime_legend i")
+        legend = dialog(tab).locator(".octoprint_uptime_legend svg")
         shots = {shape.screenshot() for shape in legend.all()}
-        assert len(shots) == legend.count() == 4
+        assert len(shots) == legend.count() == 5
         background = tab.page.evaluate(
             """() => { document.body.append(Object.assign(document.createElement("u"),
                    {id: "canvas", style: "color: Canvas; background: CanvasText"}));
@@ -278,9 +299,9 @@ class TestEyes:
                    getComputedStyle(document.getElementById("canvas"));
                return {color, backgroundColor}; }"""
         )
-        for shape in legend.all():
-            drawn = shape.evaluate("el => getComputedStyle(el).background")
-            assert background["backgroundColor"] in drawn, drawn
+        for shape in legend.locator("path").all():
+            drawn = shape.evaluate("el => getComputedStyle(el).fill")
+            assert drawn != background["color"], drawn
 
     @pytest.mark.parametrize("size", [(1400, 900), (1280, 1024), (800, 600)])
     def test_nothing_is_cut_off_at_200_percent(self, new_tab, size):
@@ -309,22 +330,35 @@ class TestFingers:
         tab = new_tab(viewport={"width": 375, "height": 800}).open().shown()
         assert part(tab).evaluate(TOO_SMALL) == []
 
-    def test_a_day_is_found_under_a_finger_and_beside_it(self, new_tab):
+    def test_an_end_is_found_under_a_finger_and_beside_it(self, new_tab):
         tab = new_tab(viewport={"width": 375, "height": 800}, has_touch=True).open().shown()
-        strip = dialog(tab).locator(".octoprint_uptime_strip").first
-        bars = strip.locator(".octoprint_uptime_bars")
-        box = bars.bounding_box()
-        bars.tap(position={"x": box["width"] - 1, "y": 2})
-        story = strip.get_by_role("status")
-        titles = [bar.get_attribute("title") for bar in bars.locator("i").all()]
-        expect(story).to_have_text(titles[-1])
-        following = strip.get_by_role("button", name="Next day")
-        previous = strip.get_by_role("button", name="Previous day")
+        element = dialog(tab)
+        element.get_by_role("button", name="Zoom out").click()
+        picture = element.locator(".octoprint_uptime_picture")
+        story = element.locator(".octoprint_uptime_story").get_by_role("status")
+        previous = element.get_by_role("button", name="Previous event")
+        following = element.get_by_role("button", name="Next event")
+        picture.press("End")
+        last = story.inner_text()
         expect(following).to_be_disabled()
         previous.tap()
-        expect(story).to_have_text(titles[-2])
-        expect(bars.locator("[aria-current]")).to_have_attribute(
-            "title", re.compile(re.escape(titles[-2]))
-        )
+        expect(story).not_to_have_text(last)
         following.tap()
-        expect(story).to_have_text(titles[-1])
+        expect(story).to_have_text(last)
+        mark = picture.locator(".octoprint_uptime_unplanned").first.evaluate(
+            "path => Number(path.getAttribute('d').match(/M([\\d.]+)/)[1])"
+        )
+        picture.tap(position={"x": mark + 5, "y": 30})
+        expect(story).to_contain_text("Power loss or reset")
+
+    def test_a_finger_drags_across_the_lanes_to_look_closer(self, new_tab):
+        tab = new_tab(viewport={"width": 375, "height": 800}, has_touch=True).open().shown()
+        element = dialog(tab)
+        out = element.get_by_role("button", name="Zoom out")
+        out.click()
+        picture = element.locator(".octoprint_uptime_picture")
+        picture.evaluate(SWIPE, [100, 0])
+        expect(out).to_be_visible()
+        out.click()
+        picture.evaluate(SWIPE, [0, 100])  # scrolls
+        expect(out).to_have_count(0)

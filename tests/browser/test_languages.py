@@ -1,4 +1,4 @@
-"""Every string of ours is translated in the page, and has room however long it becomes.
+"""The page translates every string of the plugin, and has room for the longest.
 
 The language here is one that nobody speaks: of each string the longest translation that
 there is, or the English one made longer, with accents and in brackets. Whatever is to be
@@ -12,28 +12,29 @@ import time
 from importlib.metadata import version
 
 import pytest
-import sample_history
 from accounts import PASSWORD
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 from helpers import WITH_HEALTH_CHECK, inside, recorded, scripted_board
 from playwright.sync_api import expect
+from shared import sample_history
 
 import translations
 
-# Esperanto: OctoPrint and Chromium know it, the plugin has no catalogue of it.
+# Esperanto: OctoPrint and Chromium know it, but the plugin has no catalogue for it.
 PSEUDO = "eo"
 ACCENTED = str.maketrans("aceilnorsuyACEILNORSUY", "âçêîĺñôřšûÿÂÇÊÎĹÑÔŘŠÛŸ")
 PLACEHOLDER = re.compile(r"(%\(\w+\)[ds]|%%)")
 WIDTHS = (1400, 1024, 768, 375)
 
-# What is not language: names, formatted uptimes, ports, units of the metric system.
+# Not language: names, formatted uptimes, ports, metric units.
 NO_LANGUAGE = re.compile(
-    r"OctoPrint|Pi Support|systemd|CSV|VIRTUAL|/dev/\w+|[\w /<>-]+\.gcode|(?<!\w)\d+[dhms](?!\w)|"
+    r"OctoPrint|Pi Support|Home Assistant|systemd|CSV|VIRTUAL|https://|/dev/\w+|"
+    r"[\w /<>-]+\.gcode|(?<!\w)\d+[dhms](?!\w)|"
     r"(?<!\w)(\d+[dhms])+(?!\w)"
 )
 
-# The texts of an element and of those within that can be seen or are read out.
+# The texts in an element that are visible or read out by screen readers.
 TEXTS = """root => {
     const texts = [];
     for (const element of [root, ...root.querySelectorAll("*")]) {
@@ -48,13 +49,28 @@ TEXTS = """root => {
     return texts;
 }"""
 
-# Those of an element that do not fit into it, or that end outside of what is around it.
+# The elements whose text does not fit, or that stick out of the element around them.
 CUT_OFF = """root => [...root.querySelectorAll("a, button, p, th, td, label, legend, span, li, h3")]
     .filter(element => element.checkVisibility({visibilityProperty: true}))
     .filter(element => getComputedStyle(element).display !== "inline")
     .filter(element => element.scrollWidth > element.clientWidth + 1
         || element.getBoundingClientRect().right > root.getBoundingClientRect().right + 1)
     .map(element => element.outerHTML.slice(0, 200))"""
+
+
+# What the health check can say: the result, and the figures.
+TROUBLES = {
+    "disk": ("warning", {"free_bytes": 20e9, "bytes_a_day": 44e8, "hours_left": 120}),
+    "memory": (
+        "warning",
+        {"process_bytes": 9e8, "available_bytes": 9e8, "bytes_a_day": 6e8, "hours_left": 36},
+    ),
+    "undervoltage": ("warning", {"times": 4}),
+    "heat": ("warning", {"minutes": 75, "celsius": 84}),
+    "filesystem": ("issue", {"errors": 2, "read_only": True, "days": 7}),
+    "connection": ("warning", {"days": 7, "losses": 6, "times": 4}),
+    "clock": ("warning", {"hours": 24}),
+}
 
 
 def read(path):
@@ -64,7 +80,7 @@ def read(path):
 
 @functools.cache
 def longest_translations():
-    """By its English text, the longest that any catalogue makes of a string."""
+    """The longest translation of each string in any catalogue, by its English text."""
     longest = {}
     for path in translations.CATALOGUES.glob("*/LC_MESSAGES/messages.po"):
         for message in read(path):
@@ -78,7 +94,7 @@ def strings(text):
 
 
 def pseudo(text):
-    """The longest there is, accented and in brackets; placeholders stay."""
+    """The longest translation, accented and in brackets, with its placeholders."""
     longest = max(text + " ~" * (len(text) // 4), longest_translations().get(text, ""), key=len)
     parts = PLACEHOLDER.split(longest)
     parts[::2] = [part.translate(ACCENTED) for part in parts[::2]]
@@ -104,7 +120,7 @@ def offer_pseudo_language(basedir, scratch):
             message.string = tuple(pseudo(form) for form in message.id)
         elif message.id:
             message.string = pseudo(message.id)
-    # Where OctoPrint looks for languages that someone has added to it.
+    # Where OctoPrint looks for language packs.
     write_catalogue(basedir / "translations", catalogue)
 
 
@@ -123,7 +139,7 @@ def untranslated(locator):
 
 @pytest.fixture(scope="module")
 def pseudo_server(new_server, tmp_path_factory):
-    """In the pseudo language, with a history of many power losses, the last one untold."""
+    """A server in the pseudo language with many power losses, the last not acknowledged."""
     server = new_server(
         environment=scripted_board("now", age=60),
         plugins={**WITH_HEALTH_CHECK, "octoprint_uptime": {"show_printer_uptime": True}},
@@ -138,7 +154,7 @@ def pseudo_server(new_server, tmp_path_factory):
         printing="vase.gcode",
     )
     admin = recorded(server)
-    # A day with more ends than its story has lines.
+    # A day with more ends than its details have lines.
     for _ in range(8):
         admin.post("/api/connection", {"command": "connect", "port": "VIRTUAL"})
         admin.post("/api/connection", {"command": "disconnect"})
@@ -147,7 +163,7 @@ def pseudo_server(new_server, tmp_path_factory):
 
 @pytest.fixture
 def tab(pseudo_server, new_tab):
-    """A tab in the pseudo language; dates and times there are digits alone."""
+    """A tab in the pseudo language, with dates and times in digits alone."""
     tab = new_tab(of=pseudo_server, locale=PSEUDO)
     tab.page.add_init_script(
         """Object.defineProperty(Intl.DateTimeFormat.prototype, "format",
@@ -180,15 +196,18 @@ class TestNothingIsLeftUntranslated:
         tab.toggle.hover()
         expect(tab.toggle).to_have_attribute("title", re.compile("⟦"))
         panel = tab.open_panel()
-        expect(panel.locator(".octoprint_uptime_strip")).to_be_visible()
+        expect(panel.locator(".octoprint_uptime_up")).to_be_visible()
         assert untranslated(tab.item) == []
 
     def test_the_history(self, tab, history):
+        with tab.page.expect_response("**/history?days=90"):
+            history.locator(".octoprint_uptime_ranges > :nth-child(4)").click()
         expect(history.locator("tbody tr").nth(20)).to_be_attached()
         open_power_loss(history)
+        picture = history.locator(".octoprint_uptime_picture")
+        picture.press("End")
+        picture.press("+")
         assert untranslated(history) == []
-        busy = history.locator(".octoprint_uptime_bars > i").last
-        expect(busy).to_have_attribute("title", re.compile("⟦"))
         history.get_by_text(pseudo("Clear history")).click()
         confirmation = tab.page.locator(".modal", has_text=pseudo("Clear")).last
         expect(confirmation.get_by_text(pseudo("Clear"), exact=True)).to_be_visible()
@@ -214,13 +233,14 @@ class TestNothingIsLeftUntranslated:
         [
             (
                 0,
-                "No undervoltage was seen before, but not every host can see it. Check plugs,"
-                " cable and mains, and that the host stays cool.",
+                "No undervoltage was detected beforehand, but not every host can"
+                " detect it. Check the plugs, the cable and the mains, and keep the"
+                " host cool.",
             ),
             (
                 3,
-                "Undervoltage had been seen before %(count)d of them: get a better power supply,"
-                " or a shorter or thicker cable.",
+                "Undervoltage preceded %(count)d of them: use a better power supply,"
+                " or a shorter, thicker cable.",
             ),
         ],
     )
@@ -236,6 +256,24 @@ class TestNothingIsLeftUntranslated:
         expect(card).to_contain_text(pseudo(advice).replace("%(count)d", "3"))
         assert untranslated(card.locator("[data-bind='text: title']")) == []
         assert untranslated(card.locator(".plugin_health_check_content")) == []
+
+    @pytest.mark.skipif(version("OctoPrint").startswith("1.10."), reason="has no health check")
+    @pytest.mark.parametrize(
+        "reason", ["unplugged", "usb_reset", "overcurrent", "silent", "firmware_error", "unknown"]
+    )
+    def test_the_other_health_checks(self, pseudo_server, tab, reason):
+        answer = pseudo_server.login("admin", PASSWORD).get("/api/plugin/health_check").json()
+        for name, (result, context) in TROUBLES.items():
+            check = answer["health"][f"octoprint_uptime_{name}"]
+            check.update(result=result, context={**context, "reason": reason})
+        tab.page.route("**/api/plugin/health_check*", lambda route: route.fulfill(json=answer))
+        tab.page.evaluate("OctoPrint.coreui.viewmodels.healthCheckViewModel.requestData()")
+        tab.page.locator("#navbar_plugin_health_check a").click()
+        cards = tab.page.locator(".plugin_health_check_alert", has_text="⟦")
+        expect(cards).to_have_count(len(TROUBLES) + 1)  # and the power losses
+        for card in cards.all():
+            assert untranslated(card.locator("[data-bind='text: title']")) == []
+            assert untranslated(card.locator(".plugin_health_check_content")) == []
 
     def test_the_errors(self, tab):
         for query in ("days=0", "format=xml"):
@@ -261,7 +299,7 @@ class TestRoom:
     def test_however_long_the_strings_are(self, tab, width):
         tab.page.set_viewport_size({"width": width, "height": 900})
         panel = tab.open_panel()
-        expect(panel.locator(".octoprint_uptime_strip")).to_be_visible()
+        expect(panel.locator(".octoprint_uptime_up")).to_be_visible()
         assert panel.evaluate(CUT_OFF) == []
         assert inside(panel, width)
 
@@ -280,18 +318,15 @@ class TestRoom:
         assert page.evaluate(CUT_OFF) == []
 
 
-LAST_DAYS = (
-    "%(name)s, the last %(count)d {}: %(up)d up all day, %(planned)d with a planned outage,"
-    " %(unplanned)d with an unplanned outage. Use the arrow keys to go from day to day."
-)
+LAST_DAYS = "%(share)s in %(count)d {}"
 
 
 @pytest.mark.parametrize(
     ("locale", "forms"),
     [
-        ("de-DE", {1: "%(count)d Tag", 2: "die letzten %(count)d Tage"}),
-        ("fr-FR", {0: "dernier jour", 1: "dernier jour", 2: "%(count)d derniers jours"}),
-        ("pl-PL", {1: "%(count)d dzień", 2: "%(count)d dni", 5: "%(count)d dni"}),
+        ("de-DE", {1: "%(count)d Tag", 2: "%(count)d Tagen"}),
+        ("fr-FR", {0: "%(count)d jour", 1: "%(count)d jour", 2: "%(count)d jours"}),
+        ("pl-PL", {1: "%(count)d dnia", 2: "%(count)d dni", 5: "%(count)d dni"}),
     ],
 )
 def test_plural_forms(new_tab, locale, forms):

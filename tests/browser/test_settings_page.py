@@ -1,35 +1,21 @@
-"""The settings page, and what a save does to every open tab."""
+"""The settings page saves valid settings, and every open tab follows at once."""
 
 import re
 
 import pytest
 from playwright.sync_api import expect
+from settings_page import open_settings, save, stored
 
 from octoprint_uptime.settings import defaults
 
 POLL = "#settings_octoprint_uptime_poll_interval_seconds"
 TURN = "#settings_octoprint_uptime_compact_toggle_interval_seconds"
+PREFIX = "#settings_octoprint_uptime_home_assistant_prefix"
 
 
 @pytest.fixture(autouse=True)
 def as_it_was(preferences):
-    """The defaults again afterwards."""
-
-
-def open_settings(tab):
-    tab.open().shown().open_panel().get_by_text("Settings").click()
-    page = tab.page.locator("#settings_plugin_octoprint_uptime")
-    page.wait_for(state="visible")
-    return page
-
-
-def save(tab):
-    tab.page.click("#settings_dialog [data-test-id=settings-save]")
-    expect(tab.page.locator("#settings_dialog")).to_be_hidden()
-
-
-def stored(admin):
-    return admin.get("/api/settings").json()["plugins"]["octoprint_uptime"]
+    """Restore the defaults afterwards."""
 
 
 @pytest.mark.matrix
@@ -40,8 +26,8 @@ def test_a_save_shows_at_once_in_every_tab(new_tab, admin):
     expect(second.clocks).to_have_count(2)
 
     page.get_by_label("Short").check()
-    page.get_by_label("Uptime of OctoPrint").uncheck()
-    expect(first.clocks).to_have_count(2)  # nothing before the save
+    page.get_by_label("Show OctoPrint uptime").uncheck()
+    expect(first.clocks).to_have_count(2)  # nothing is sent before the save
     save(first)
 
     for tab in (first, second):
@@ -57,7 +43,7 @@ def test_a_save_shows_at_once_in_every_tab(new_tab, admin):
 def test_what_is_not_saved_does_not_show(new_tab):
     tab = new_tab()
     page = open_settings(tab)
-    page.get_by_label("Uptime of the host").uncheck()
+    page.get_by_label("Show host uptime").uncheck()
     tab.page.locator("#settings_dialog .modal-footer button:visible", has_text="Close").click()
     expect(tab.page.locator("#settings_dialog")).to_be_hidden()
     expect(tab.clocks).to_have_count(2)
@@ -66,14 +52,14 @@ def test_what_is_not_saved_does_not_show(new_tab):
 def test_with_every_switch_off_the_widget_is_gone(new_tab):
     tab = new_tab()
     page = open_settings(tab)
-    page.get_by_label("Uptime of the host").uncheck()
-    page.get_by_label("Uptime of OctoPrint").uncheck()
+    page.get_by_label("Show host uptime").uncheck()
+    page.get_by_label("Show OctoPrint uptime").uncheck()
     save(tab)
     expect(tab.item).to_be_hidden()
 
 
 def test_quick_saves_end_with_the_last(new_tab, preferences):
-    """The answers to the first may come after those to the last."""
+    """The answers to the first save may come after those to the last."""
     tab = new_tab().open().shown()
     held = []
 
@@ -114,13 +100,13 @@ def test_each_format_has_a_live_example(new_tab):
 def test_the_examples_live_with_every_switch_off(new_tab, preferences):
     preferences(show_system_uptime=False, show_octoprint_uptime=False)
     tab = new_tab(clock=True).open()
-    tab.wait_for_requests(1)  # for the sake of the notice
+    tab.wait_for_answers(1)  # for the notice
     tab.page.clock.run_for(600_000)
     assert len(tab.asked) == 1
     tab.page.evaluate(
         "OctoPrint.coreui.viewmodels.settingsViewModel.show('settings_plugin_octoprint_uptime')"
     )
-    tab.wait_for_requests(2)
+    tab.wait_for_answers(2)
     answer = tab.page.evaluate("OctoPrint.plugins.octoprint_uptime.get()")
     example = tab.page.locator(".octoprint_uptime_example").nth(1)
     expect(example).to_have_text(answer["uptime_dhm"])
@@ -130,15 +116,30 @@ def test_the_examples_live_with_every_switch_off(new_tab, preferences):
 @pytest.mark.parametrize(
     ("field", "typed", "kept", "reason"),
     [
-        (POLL, "500", 120, "Whole seconds from 1 to 120: 120 will be saved."),
-        (POLL, "0", 1, "Whole seconds from 1 to 120: 1 will be saved."),
-        (POLL, "7.5", 7, "Whole seconds from 1 to 120: 7 will be saved."),
-        (POLL, "", 60, "Whole seconds from 1 to 120: 60 will be saved."),
+        (POLL, "500", 120, "Enter whole seconds from 1 to 120. 120 will be saved."),
+        (POLL, "0", 1, "Enter whole seconds from 1 to 120. 1 will be saved."),
+        (POLL, "7.5", 7, "Enter whole seconds from 1 to 120. 7 will be saved."),
+        (POLL, "", 60, "Enter whole seconds from 1 to 120. 60 will be saved."),
         (POLL, "30", 30, ""),
-        (TURN, "3", 5, "Whole seconds from 5 to 60: 5 will be saved."),
+        (TURN, "3", 5, "Enter whole seconds from 5 to 60. 5 will be saved."),
+        (PREFIX, "home/ha", "home/ha", ""),
+        (
+            PREFIX,
+            "/ha/",
+            "ha",
+            "Do not use # or +, or a slash at the beginning or end. ha will be saved.",
+        ),
+        (
+            *(PREFIX, "home/#", "homeassistant"),
+            "Do not use # or +, or a slash at the beginning or end. homeassistant will be saved.",
+        ),
+        (
+            *(PREFIX, " ", "homeassistant"),
+            "Do not use # or +, or a slash at the beginning or end. homeassistant will be saved.",
+        ),
     ],
 )
-def test_ranges_are_enforced_as_one_types(new_tab, admin, field, typed, kept, reason):
+def test_ranges_are_enforced_while_typing(new_tab, admin, field, typed, kept, reason):
     tab = new_tab()
     page = open_settings(tab)
     input_field = page.locator(field)
@@ -170,3 +171,10 @@ def test_saving_while_the_cursor_is_in_the_field_keeps_the_range(new_tab, admin)
     tab.page.evaluate("document.querySelector('[data-test-id=settings-save]').click()")
     expect(tab.page.locator("#settings_dialog")).to_be_hidden()
     assert stored(admin)["poll_interval_seconds"] == 120
+
+
+def test_home_assistant_may_be_switched_off(new_tab, admin):
+    tab = new_tab()
+    open_settings(tab).get_by_label("Let Home Assistant find this printer").uncheck()
+    save(tab)
+    assert stored(admin)["home_assistant"] is False

@@ -1,18 +1,19 @@
-"""Why something ended: the sentence, and the row that opens to evidence and vital signs."""
+"""The history tells why something ended; its row opens to evidence and vital signs."""
 
+import json
 import re
 import time
 
 import pytest
-import sample_history
 from helpers import inside, recorded, scripted_board
-from history_answers import DAY, NOON, RUNNING, history, open_history, run, why
+from history_answers import DAY, HISTORY, NOON, RUNNING, history, open_history, run, why
 from playwright.sync_api import expect
+from shared import sample_history
 
 MARKUP = "<img src=x onerror=alert(1)>"
-CRASH = "Native code crashed in cv2"
+CRASH = "Native code in cv2"
 
-# How many pixels of a canvas have been drawn in the colour of the text around it.
+# The number of pixels on a canvas in the colour of the text around it.
 DRAWN = """canvas => {
     const text = getComputedStyle(canvas.parentElement).color.match(/\\d+/g).map(Number);
     const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
@@ -30,7 +31,7 @@ def vitals(*minutes, **fields):
 
 
 def opened(dialog, name=re.compile("crashed|Power loss")):
-    """The first row of that name, and what it opens to."""
+    """The first row of that name, and its opened details."""
     button = dialog.locator("tbody").get_by_role("button", name=name).first
     return button, dialog.locator(f"#{button.get_attribute('aria-controls')}")
 
@@ -41,7 +42,7 @@ def texts(locator):
 
 @pytest.fixture(scope="module")
 def server(new_server):
-    """It lost power while printing; before that, all sorts of things happened to it."""
+    """A server that lost power while printing, after many other kinds of ends."""
     server = new_server(environment=scripted_board("now", age=60))
     sample_history.write(
         server.basedir / "data" / "octoprint_uptime" / "history.db",
@@ -61,22 +62,28 @@ class TestRealHistory:
         expect(notice).to_contain_text(sentence)
         expect(tab.open_panel()).to_contain_text(sentence)
         tab.panel.get_by_text("History").click()
-        row = tab.page.locator("#octoprint_uptime_history tbody tr").first
-        expect(row.locator("td").first).to_have_text(re.compile(rf"reset\s+{sentence}\s*$"))
+        event = tab.page.locator("#octoprint_uptime_history .octoprint_uptime_event").first
+        told = (
+            rf"reset\s+{sentence}\s+Interrupted print: vase.gcode"
+            r"\s+Stopped at \d+%, Z\s[\d.]+\smm"
+        )
+        expect(event).to_have_text(re.compile(told))
 
     def test_a_row_opens_to_all_that_is_known(self, new_tab):
         tab = new_tab().open().shown()
         tab.open_panel().get_by_text("History").click()
         dialog = tab.page.locator("#octoprint_uptime_history")
+        with tab.page.expect_response(HISTORY):
+            dialog.get_by_role("button", name="90 days").click()
         row = dialog.locator("tbody tr", has_text=CRASH).first
         button = row.get_by_role("button", name="OctoPrint crashed")
         expect(button).to_have_attribute("aria-expanded", "false")
         button.click()
         expect(button).to_have_attribute("aria-expanded", "true")
         more = dialog.locator(f"#{button.get_attribute('aria-controls')}")
-        expect(more).to_contain_text("Certain The evidence names the reason itself.")
+        expect(more).to_contain_text("Certain The evidence states the reason.")
         evidence = more.locator("li")
-        expect(evidence.first).to_contain_text("OctoPrint's process")
+        expect(evidence.first).to_contain_text("OctoPrint process")
         expect(evidence.first).to_contain_text("Segmentation fault in cv2, plugin Bed Camera")
         expect(more).to_contain_text("report the crash to its author")
         plots = more.locator(".octoprint_uptime_plots > div")
@@ -85,24 +92,44 @@ class TestRealHistory:
         ]
         for canvas in plots.locator("canvas.flot-base").all():
             assert canvas.evaluate(DRAWN) > 100
-        more.get_by_text("All figures").click()
+        more.get_by_text("All values").click()
         temperature = more.get_by_role("row", name="Temperature")
         expect(temperature.get_by_role("cell")).to_have_count(5)
         expect(temperature).to_contain_text(re.compile(r"\d\d\s°C"))
         button.click()
         expect(more).to_have_count(0)
 
+    def test_its_details_can_be_copied(self, new_tab):
+        tab = new_tab(permissions=["clipboard-read"]).open().shown()
+        with tab.page.expect_response(HISTORY):
+            tab.open_panel().get_by_text("History").click()
+        button, more = opened(tab.page.locator("#octoprint_uptime_history"))
+        button.click()
+        copy = more.get_by_role("button", name="Copy details")
+        copied = more.get_by_role("status").get_by_text("Copied")
+        expect(copied).to_be_hidden()
+        copy.click()
+        expect(copied).to_be_visible()
+        expect(copy).to_be_focused()
+        entry = json.loads(tab.page.evaluate("navigator.clipboard.readText()"))
+        assert entry["interrupted_print"] == "vase.gcode"
+        assert entry["why"]["reason"] == "undervoltage"
+        assert entry["why"]["vitals"]
+
     def test_planned_ends_recede(self, new_tab):
         tab = new_tab().open().shown()
         tab.open_panel().get_by_text("History").click()
-        rows = tab.page.locator("#octoprint_uptime_history tbody tr")
-        expect(rows.nth(20)).to_be_attached()
-        planned = rows.filter(has_text="OctoPrint was restarted")
-        plain = planned.filter(has_not_text="for an update")
+        dialog = tab.page.locator("#octoprint_uptime_history")
+        with tab.page.expect_response(HISTORY):
+            dialog.get_by_role("button", name="90 days").click()
+        dialog.get_by_label("Show").select_option("restart")
+        events = dialog.locator("tbody .octoprint_uptime_event")
+        expect(events.nth(2)).to_be_attached()
+        plain = events.filter(has_not_text="with changed software")
         assert plain.count() > 2
         expect(plain.get_by_role("button")).to_have_count(0)
-        assert set(texts(plain.locator("td:first-child"))) == {"OctoPrint was restarted"}
-        updated = planned.filter(has_text="for an update: OctoPrint 1.11.7 to 1.11.8.")
+        assert set(texts(plain)) == {"OctoPrint restarted"}
+        updated = events.filter(has_text="with changed software: OctoPrint 1.11.7 to 1.11.8.")
         expect(updated.first.get_by_role("button")).to_be_visible()
 
     @pytest.mark.parametrize(
@@ -133,7 +160,7 @@ class TestToldHistory:
         button, more = opened(open_history(tab))
         button.focus()
         tab.page.keyboard.press("Enter")
-        expect(more).to_contain_text("Not known Nothing recorded points to a reason.")
+        expect(more).to_contain_text("Unknown Nothing recorded points to a reason.")
         expect(more).to_contain_text("Try safe mode.")
         expect(button).to_be_focused()
         tab.page.keyboard.press("Space")
@@ -151,16 +178,16 @@ class TestToldHistory:
         answer["octoprint"].insert(1, run(ended_at=NOON - 100, end="restart"))
         tab.page.evaluate(
             "OctoPrint.coreui.viewmodels.octoPrintUptimeHistoryViewModel"
-            ".onDataUpdaterPluginMessage('octoprint_uptime')"
+            ".onDataUpdaterPluginMessage('octoprint_uptime', {history: true})"
         )
-        expect(dialog.locator("tbody").get_by_text("OctoPrint was restarted")).to_be_visible()
+        expect(dialog.locator("tbody").get_by_text("OctoPrint restarted")).to_be_visible()
         expect(more).to_contain_text("Try safe mode.")
         expect(button).to_be_focused()
 
-    def test_two_that_are_alike_open_by_themselves(self, told):
+    def test_two_similar_rows_open_separately(self, told):
         crash = run(end="crash", why=why(advice="Try safe mode."))
         dialog = open_history(told(history([RUNNING, crash, dict(crash)])))
-        buttons = dialog.locator("tbody").get_by_role("button")
+        buttons = dialog.locator("tbody .octoprint_uptime_event").get_by_role("button")
         buttons.last.click()
         expect(buttons.last).to_have_attribute("aria-expanded", "true")
         expect(buttons.first).to_have_attribute("aria-expanded", "false")
@@ -169,7 +196,7 @@ class TestToldHistory:
     def test_all_of_the_cell_can_be_pressed(self, told):
         crash = run(end="crash", why=why(advice="Try safe mode."))
         dialog = open_history(told(history([RUNNING, crash])))
-        dialog.get_by_text("Nobody knows why.").click(force=True)
+        dialog.locator("tbody").get_by_text("Nothing shows why.").click(force=True)
         expect(dialog.get_by_text("Try safe mode.")).to_be_visible()
 
     def test_markup_is_text(self, told):
@@ -201,12 +228,17 @@ class TestToldHistory:
     @pytest.mark.parametrize(
         ("reason", "grade", "sentence", "meaning"),
         [
-            ("power_cut", "certain", "It was.", "Certain The evidence names the reason itself."),
-            ("power_cut", "likely", "Likely: It was.", "Likely Independent signs point to it."),
-            ("power_cut", "possible", "Possible: It was.", "Possible A single sign points to it."),
+            ("power_cut", "certain", "It was.", "Certain The evidence states the reason."),
+            (
+                "power_cut",
+                "likely",
+                "Likely: It was.",
+                "Likely Several independent signs point to it.",
+            ),
+            ("power_cut", "possible", "Possible: It was.", "Possible Only one sign points to it."),
         ],
     )
-    def test_how_sure_it_is(self, told, reason, grade, sentence, meaning):
+    def test_the_grade(self, told, reason, grade, sentence, meaning):
         evidence = [
             {"source": "log", "text": "octoprint.log was cut off."},
             {"source": "kernel", "text": "One."},
@@ -219,7 +251,7 @@ class TestToldHistory:
         button.click()
         expect(more).to_contain_text(meaning)
         assert texts(more.locator("li")) == [
-            *("OctoPrint's log octoprint.log was cut off.", "Kernel One. Two.")
+            *("OctoPrint log octoprint.log was cut off.", "Kernel One. Two.")
         ]
 
     def test_what_the_host_does_not_have_is_left_out(self, told):
@@ -231,7 +263,7 @@ class TestToldHistory:
         button.click()
         plots = more.locator(".octoprint_uptime_plots > div > strong")
         assert texts(plots) == ["38 MB", "1.25"]
-        more.get_by_text("All figures").click()
+        more.get_by_text("All values").click()
         assert [texts(row.locator("th, td")) for row in more.locator("tr").all()] == [
             ["Before the end", "4s", "1m", "5m"],
             ["Memory available", "38 MB", "–", "1.6 GB"],
@@ -242,21 +274,21 @@ class TestToldHistory:
         dialog = open_history(told(history([RUNNING, run(why=why(vitals=vitals(0, load=2.5)))])))
         button, more = opened(dialog)
         button.click()
-        expect(more.get_by_text("All figures")).to_be_visible()
+        expect(more.get_by_text("All values")).to_be_visible()
         expect(more.locator("canvas")).to_have_count(0)
 
-    def test_a_host_that_nobody_saw_go_down(self, told):
+    def test_an_unwitnessed_end_of_the_host(self, told):
         unseen = {
             **run(end="unknown", ended_at=NOON - DAY, downtime_seconds=None, seconds=DAY),
             "started_at": NOON - 2 * DAY,
         }
         crash = run(end="crash", ended_at=NOON - DAY, started_at=NOON - 2 * DAY)
         dialog = open_history(told(history([RUNNING, crash], system=[RUNNING, unseen])))
-        host = dialog.locator(".octoprint_uptime_bars").first
-        yesterday = host.locator("i").nth(88)
-        expect(yesterday).to_have_class("octoprint_uptime_day_unseen")
-        expect(yesterday).to_have_attribute("title", re.compile("Host went down, nobody saw how$"))
-        expect(host).to_have_attribute("aria-label", re.compile("0 with an unplanned outage"))
+        dialog.locator(".octoprint_uptime_picture").focus()
+        dialog.page.keyboard.press("Home")
+        story = dialog.locator(".octoprint_uptime_story")
+        expect(story).to_contain_text("Host went down, cause not recorded")
+        expect(story).to_contain_text("downtime unknown")
 
     @pytest.mark.parametrize(("reason", "is_told"), [("undervoltage", False), ("power_cut", True)])
     def test_undervoltage_is_told_once(self, told, reason, is_told):
@@ -266,9 +298,9 @@ class TestToldHistory:
         tab.set_hidden(False)
         notice = tab.page.locator(".octoprint_uptime_notice")
         expect(notice).to_contain_text("Possible: So.")
-        undervoltage = re.compile("Undervoltage was seen")
+        undervoltage = re.compile("Undervoltage (was )?detected")
         assert bool(undervoltage.search(notice.inner_text())) == is_told
-        details = open_history(tab).locator("tbody td").last
+        details = open_history(tab).locator("tbody .octoprint_uptime_event")
         assert bool(undervoltage.search(details.inner_text())) == is_told
 
     @pytest.mark.parametrize("width", [1400, 1024, 768, 375, 320])
@@ -290,7 +322,7 @@ class TestToldHistory:
         dialog = open_history(tab)
         button, more = opened(dialog)
         button.click()
-        more.get_by_text("All figures").click()
+        more.get_by_text("All values").click()
         assert inside(more, width)
         expect(more.get_by_role("columnheader", name="1h0m")).to_be_visible()
         body = dialog.locator(".modal-body")

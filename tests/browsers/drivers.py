@@ -1,4 +1,4 @@
-"""Browsers other than Chromium, each behind the same few verbs."""
+"""Browsers other than Chromium, all with the same few methods."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from typing import Any
 import requests
 import websocket
 from helpers import wait_for
-from octoprint_server import free_port
 from selenium.webdriver import WebKitGTK
 from selenium.webdriver.webkitgtk.options import Options
 from selenium.webdriver.webkitgtk.service import Service
+from shared.octoprint_server import free_port
 
 WIDTH, HEIGHT = 1400, 900
 TIMEOUT_SECONDS = 60
 
-# Whether a click in the middle of an element would hit it: it is there, shown, and still.
+# Whether a click in the middle of an element would hit it: it exists, is visible and at rest.
 CAN_BE_HIT = """selector => {
     const element = document.querySelector(selector);
     if (!element) return false;
@@ -46,11 +46,11 @@ class Browser(ABC):
 
     @abstractmethod
     def go(self, url: str) -> None:
-        """Open a page; back when it has loaded."""
+        """Open a page and wait until it has loaded."""
 
     @abstractmethod
     def _value(self, expression: str) -> str | None:
-        """What a JavaScript expression gives: text or nothing."""
+        """Evaluate a JavaScript expression whose value is text or nothing."""
 
     @abstractmethod
     def _press(self, selector: str) -> None:
@@ -58,10 +58,10 @@ class Browser(ABC):
 
     @abstractmethod
     def _type(self, text: str) -> None:
-        """Type into what has the focus."""
+        """Type into the focused element."""
 
     def evaluate(self, function: str, *arguments: Any) -> Any:
-        """Call a JavaScript function with JSON values; its result."""
+        """Call a JavaScript function with JSON values and return its result."""
         values = ", ".join(json.dumps(argument) for argument in arguments)
         text = self._value(f"JSON.stringify(({function})({values}))")
         return None if text is None else json.loads(text)
@@ -79,7 +79,7 @@ class Browser(ABC):
         self._type(text)
 
     def expect_text(self, selector: str, pattern: str) -> None:
-        """Wait until a pattern is found in what is to be read in an element."""
+        """Wait until the visible text of an element matches a pattern."""
         text = ""
 
         def reads() -> bool:
@@ -93,7 +93,7 @@ class Browser(ABC):
             raise AssertionError(f"{pattern!r} is not in {selector}: {text!r}") from None
 
     def text(self, selector: str) -> str:
-        """What is to be read in the first such element; empty if it is not shown."""
+        """The visible text of the first such element; empty if it is hidden."""
         return self.evaluate(
             """selector => {
                 const element = document.querySelector(selector);
@@ -123,7 +123,7 @@ class WebKit(Browser):
 
 
 class JsonSocket:
-    """Numbered questions and their answers; what is told between them is left alone."""
+    """Sends numbered requests and reads their answers; ignores events in between."""
 
     def __init__(self, address: str) -> None:
         self._socket = websocket.create_connection(
@@ -145,7 +145,7 @@ class JsonSocket:
 
 
 class Firefox(Browser):
-    """Firefox over WebDriver BiDi, the protocol that it speaks without a driver."""
+    """Firefox over WebDriver BiDi, which needs no driver."""
 
     def __init__(self, address: str) -> None:
         self._socket = JsonSocket(f"{address}/session")
@@ -198,7 +198,7 @@ class Firefox(Browser):
 
 
 class OldChromium(Browser):
-    """A Chromium of 2018, over its DevTools protocol."""
+    """A Chromium of 2018, over the DevTools protocol."""
 
     def __init__(self, address: str) -> None:
         self._socket = JsonSocket(address)
@@ -248,7 +248,7 @@ def process(*command: str, **options: Any) -> Iterator[subprocess.Popen]:
 
 @contextlib.contextmanager
 def webkit() -> Iterator[WebKit]:
-    """Raises FileNotFoundError without Debian's webkit2gtk-driver and xvfb."""
+    """Start WebKit; FileNotFoundError without Debian's webkit2gtk-driver and xvfb."""
     screen = ("-screen", "0", f"{WIDTH}x{HEIGHT}x24", "-nolisten", "tcp", "-displayfd", "1")
     with process("Xvfb", *screen, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as display:
         number = display.stdout.readline().strip()
@@ -264,7 +264,7 @@ def webkit() -> Iterator[WebKit]:
 
 @contextlib.contextmanager
 def firefox() -> Iterator[Firefox]:
-    """Raises FileNotFoundError without Debian's firefox-esr."""
+    """Start Firefox; FileNotFoundError without Debian's firefox-esr."""
     with (
         tempfile.TemporaryDirectory() as profile,
         process(
@@ -277,12 +277,12 @@ def firefox() -> Iterator[Firefox]:
             if address:
                 yield Firefox(address[1])
                 return
-        raise RuntimeError("Firefox ended by itself.")
+        raise RuntimeError("Firefox ended unexpectedly.")
 
 
 @contextlib.contextmanager
 def old_chromium() -> Iterator[OldChromium]:
-    """Qt's browser; raises FileNotFoundError without PyQtWebEngine."""
+    """Start Qt's browser; FileNotFoundError without PyQtWebEngine."""
     if importlib.util.find_spec("PyQt5") is None:
         raise FileNotFoundError(errno.ENOENT, "not installed", "PyQtWebEngine")
     port = free_port()

@@ -1,4 +1,4 @@
-"""A window of Qt's browser, on a page without anything."""
+"""A window of Qt's browser with an empty page."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The widget, the history and the settings in other browsers than Chromium."""
+"""The widget, the history and the settings work in browsers other than Chromium."""
 
 import os
 import re
@@ -8,9 +8,9 @@ from pathlib import Path
 import drivers
 import psutil
 import pytest
-import sample_history
 from accounts import PASSWORD
 from helpers import recorded, seconds_of, wait_for
+from shared import sample_history
 
 HERE = Path(__file__).parent
 WIDGET = "#navbar_plugin_octoprint_uptime"
@@ -20,7 +20,7 @@ HISTORY = "#octoprint_uptime_history"
 SETTINGS = "#settings_plugin_octoprint_uptime"
 SHOWN_CLOCKS = f"""() => [...document.querySelectorAll("{WIDGET} .octoprint_uptime_text")]
     .filter(element => element.offsetParent).map(element => element.innerText)"""
-# In a script of the page's own: a debugger's errors are not the page's.
+# In a script of the page, because an error in a debugger's script is not the page's.
 THROW = """() => {
     const script = document.createElement("script");
     script.textContent = "throw new Error('octoprint_uptime')";
@@ -43,7 +43,7 @@ def browser(request):
 
 @pytest.fixture(scope="module")
 def server(new_server, browser):
-    """With a history whose last end was a power loss, already acknowledged."""
+    """A server whose last end was a power loss, already acknowledged."""
     server = new_server(devel={"webassets": {"bundle": False}})
     shutil.copytree(HERE / "plugins", server.basedir / "plugins")
     sample_history.write(
@@ -57,7 +57,7 @@ def server(new_server, browser):
 
 @pytest.fixture(scope="module")
 def page(browser, server):
-    """OctoPrint's page, signed in to by hand."""
+    """OctoPrint's page, signed in through its form."""
     browser.go(server.url)
     browser.fill("#login-user", "admin")
     browser.fill("#login-password", PASSWORD)
@@ -80,7 +80,7 @@ def no_errors(page):
 
 
 def errors_of_ours(page):
-    """The errors since the last look that name one of our files."""
+    """The errors since the last call that name one of our files."""
     errors = page.evaluate("() => pageErrors.splice(0)")
     return [error for error in errors if "octoprint_uptime" in error]
 
@@ -91,7 +91,7 @@ def test_an_error_of_ours_would_be_seen(page):
 
 
 def clocks(page):
-    """The uptimes that are to be seen in the navigation bar."""
+    """The uptimes visible in the navigation bar."""
     return page.evaluate(SHOWN_CLOCKS)
 
 
@@ -105,7 +105,7 @@ def test_the_panel(page):
     page.click(TOGGLE)
     for name in ("Host", "OctoPrint"):
         page.expect_text(PANEL, rf"{name}\s+\d.*s\s+since .+\d:\d\d")
-    page.expect_text(f"{PANEL} .octoprint_uptime_recent", "Power loss or reset")
+    page.expect_text(f"{PANEL} .octoprint_uptime_story", "Power loss or reset")
     page.click(TOGGLE)
     wait_for(lambda: not page.text(PANEL))
 
@@ -113,9 +113,11 @@ def test_the_panel(page):
 def test_the_history(page):
     page.click(TOGGLE)
     page.click(f"{PANEL} .octoprint_uptime_history_link")
-    page.expect_text(f"{HISTORY} tbody tr", "Power loss or reset")
-    bars = "selector => document.querySelectorAll(selector).length"
-    assert page.evaluate(bars, f"{HISTORY} .octoprint_uptime_bars > i") == 3 * 90
+    page.expect_text(f"{HISTORY} tbody .octoprint_uptime_event", "Power loss or reset")
+    drawn = "selector => document.querySelectorAll(selector).length"
+    assert page.evaluate(drawn, f"{HISTORY} .octoprint_uptime_picture path") > 10
+    page.click(f"{HISTORY} .octoprint_uptime_ranges > :nth-child(4)")
+    page.expect_text(f"{HISTORY} table", "planned: ")
     page.click(f"{HISTORY} .modal-footer [data-dismiss=modal]:not(.pull-left)")
     wait_for(lambda: not page.text(HISTORY))
 

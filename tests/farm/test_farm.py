@@ -1,16 +1,18 @@
-"""``docs/farm`` at work: three real OctoPrints, a real Prometheus, and its own tools.
+"""``docs/farm`` works with three real OctoPrints, Prometheus and Alertmanager.
 
-Where the documents say minutes, the Prometheus here is told seconds.
+Where the documents say minutes, the Prometheus here uses seconds.
 """
 
 from __future__ import annotations
 
+import http.server
 import json
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ import yaml
 from accounts import PASSWORD, add_user
 from examples import ROOT, blocks
 from helpers import metrics, recorded, wait_for
-from prometheus import Prometheus
+from shared.prometheus import Alertmanager, Prometheus
 
 FARM = ROOT / "docs" / "farm"
 HERE = Path(__file__).parent
@@ -28,12 +30,12 @@ HOSTS = ("ender-left", "ender-right", "prusa")
 
 
 def hurried(text: str) -> str:
-    """The same with seconds for minutes."""
+    """The same text with seconds for minutes."""
     return re.sub(r"\b(\d+)m\b", r"\1s", text)
 
 
 def assemble(folder: Path) -> Path:
-    """The files of ``docs/farm`` as an owner has them, with keys."""
+    """Copy the files of ``docs/farm`` and add keys, as an owner does."""
     shutil.copytree(FARM, folder)
     (folder / "keys").mkdir()
     for name in ("octoprint", "octoprint-garage", "store"):
@@ -42,7 +44,7 @@ def assemble(folder: Path) -> Path:
 
 
 def share_the_key(server) -> None:
-    """What the page has owners do from a script."""
+    """Do what the page tells owners to do in a script."""
     commands = blocks("docs/farm/README.md", "sh")[0]
     commands = re.sub(
         "^octoprint ",
@@ -70,7 +72,7 @@ def key_made_by_hand(server) -> str:
 
 @pytest.fixture(scope="module")
 def servers(new_server):
-    """The OctoPrints by name; the first two share a key."""
+    """The OctoPrint servers by name; the first two share a key."""
     servers = {name: new_server() for name in HOSTS}
     for name in HOSTS[:2]:
         share_the_key(servers[name])
@@ -93,7 +95,7 @@ def targets(servers, names, site) -> str:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    """What takes what others write to it: another Prometheus."""
+    """A second Prometheus, which receives what the first one writes."""
     folder = tmp_path_factory.mktemp("store")
     (folder / "prometheus.yml").write_text("{}")
     with Prometheus(folder, "--web.enable-remote-write-receiver").running() as store:
@@ -101,7 +103,40 @@ def store(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def prometheus(tmp_path_factory, servers, store):
+def webhook():
+    """The notifications to the owner: alert and host, whether firing, and which group."""
+    posted = []
+
+    class Receiver(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    receiver = http.server.HTTPServer(("127.0.0.1", 0), Receiver)
+    threading.Thread(target=receiver.serve_forever, daemon=True).start()
+    receiver.posted = posted
+    yield receiver
+    receiver.shutdown()
+
+
+@pytest.fixture(scope="module")
+def alertmanager(tmp_path_factory, webhook):
+    """The documented one, with seconds for minutes, and a webhook on this host."""
+    folder = tmp_path_factory.mktemp("alertmanager")
+    config = hurried((FARM / "alertmanager.yml").read_text()).replace(
+        "https://hooks.example.org/octoprint", f"http://127.0.0.1:{webhook.server_port}"
+    )
+    (folder / "alertmanager.yml").write_text(config)
+    with Alertmanager(folder).running() as alertmanager:
+        yield alertmanager
+
+
+@pytest.fixture(scope="module")
+def prometheus(tmp_path_factory, servers, store, alertmanager):
     """The documented configuration, with seconds for minutes, over the three OctoPrints."""
     folder = assemble(tmp_path_factory.mktemp("prometheus") / "farm")
     (folder / "keys" / "octoprint-garage").write_text(key_made_by_hand(servers["prusa"]))
@@ -112,9 +147,13 @@ def prometheus(tmp_path_factory, servers, store):
     remote_write = blocks("docs/farm/README.md", "yaml")[0].replace(
         "https://store.example.org/api/v1/push", f"{store.url}/api/v1/write"
     )
-    config = (folder / "prometheus.yml").read_text().replace(
-        "scrape_timeout: 10s", ""
-    ) + remote_write
+    config = (folder / "prometheus.yml").read_text() + remote_write
+    for documented, here in (
+        ("scrape_timeout: 10s", ""),
+        ("127.0.0.1:9093", f"127.0.0.1:{alertmanager.port}"),
+    ):
+        assert documented in config
+        config = config.replace(documented, here)
     (folder / "prometheus.yml").write_text(config)
     with Prometheus(folder).running() as prometheus:
         wait_for(lambda: prometheus.value("sum(up)") == len(HOSTS))
@@ -135,7 +174,7 @@ def promtool(*arguments, **options) -> str:
 
 
 class TestDocuments:
-    """By Prometheus's own tools, as they are."""
+    """The unchanged files pass Prometheus's own tools."""
 
     @pytest.fixture
     def folder(self, tmp_path):
@@ -154,6 +193,13 @@ class TestDocuments:
         (config if "remote_write" in more else config["scrape_configs"][0]).update(more)
         (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
         promtool("check", "config", folder / "prometheus.yml")
+
+    def test_where_the_alerts_go(self, folder):
+        subprocess.run(["amtool", "check-config", folder / "alertmanager.yml"], check=True)
+        severities = re.findall(r"severity: (\w+)", (folder / "alerts.yml").read_text())
+        assert set(severities) == {"critical", "warning"}
+        named = set(re.findall(r"OctoPrint[A-Z]\w+", (folder / "alertmanager.yml").read_text()))
+        assert named <= set(re.findall(r"alert: (\w+)", (folder / "alerts.yml").read_text()))
 
     def test_the_rules(self, folder):
         for name in ("alerts.yml", "recording.yml"):
@@ -192,7 +238,7 @@ class TestDocuments:
 
 
 def firing(prometheus, name) -> set[str]:
-    """Whom an alert fires for."""
+    """The hosts for which an alert fires."""
     return {
         alert["labels"]["instance"]
         for alert in prometheus.alerts()
@@ -201,7 +247,7 @@ def firing(prometheus, name) -> set[str]:
 
 
 def fired(prometheus, name) -> set[str]:
-    """Whom an alert has fired for, however shortly."""
+    """The hosts for which an alert has fired, however briefly."""
     alerts = f'ALERTS{{alertname="{name}", alertstate="firing"}}'
     told = prometheus.query(f"count by (instance) (count_over_time({alerts}[1h]))")
     return {series["metric"]["instance"] for series in told}
@@ -214,7 +260,7 @@ def crashes(prometheus, instance) -> float | None:
 
 
 class TestFarm:
-    """In this order: what was killed is asked for afterwards."""
+    """The tests run in order: later ones ask about what earlier ones killed."""
 
     def test_all_are_asked_with_their_keys(self, prometheus, servers):
         for name, server in servers.items():
@@ -267,6 +313,39 @@ class TestFarm:
         admin.post("/api/printer/command", {"command": "M105"})
         wait_for(lambda: firing(prometheus, "OctoPrintPrinterLost") == {"prusa"})
 
+    @pytest.mark.parametrize(
+        ("alert", "instance", "severity", "site"),
+        [
+            ("OctoPrintHostDown", "ender-left", "critical", "workshop"),
+            ("OctoPrintPrintInterrupted", "ender-left", "critical", "workshop"),
+            ("OctoPrintCrashed", "ender-left", "warning", "workshop"),
+            ("OctoPrintPrinterLost", "prusa", "warning", "garage"),
+        ],
+    )
+    def test_the_owner_is_told_and_told_again_when_it_is_over(
+        self, servers, prometheus, webhook, alert, instance, severity, site
+    ):
+        def told(status):
+            return [
+                message
+                for message in webhook.posted
+                for one in message["alerts"]
+                if one["status"] == status
+                and one["labels"]["alertname"] == alert
+                and one["labels"]["instance"] == instance
+            ]
+
+        wait_for(lambda: told("firing"))
+        message = told("firing")[0]
+        assert message["groupLabels"] == {"site": site}
+        (one,) = (a for a in message["alerts"] if a["labels"]["alertname"] == alert)
+        assert one["labels"]["severity"] == severity
+        assert one["annotations"]["runbook"]
+        if alert == "OctoPrintPrinterLost":
+            admin = servers["prusa"].login("admin", PASSWORD)
+            admin.post("/api/connection", {"command": "connect", "port": "VIRTUAL"})
+        wait_for(lambda: told("resolved"), timeout_seconds=60)
+
     def test_every_query_of_the_dashboard_gives_data(self, prometheus):
         dashboard = json.loads((FARM / "dashboard.json").read_text())
         for panel in dashboard["panels"]:
@@ -296,8 +375,46 @@ class TestFarm:
         assert store.value("count(prometheus_build_info)") is None
 
 
+class TestInhibition:
+    @pytest.mark.parametrize(
+        ("of_the_host", "of_the_printer", "is_quiet"),
+        [
+            ("OctoPrintHostDown", "OctoPrintPrinterLost", True),
+            ("OctoPrintHostDown", "OctoPrintUndervoltage", True),
+            ("OctoPrintPowerLoss", "OctoPrintPrinterLost", True),
+            ("OctoPrintRestartLoop", "OctoPrintCrashed", True),
+            ("OctoPrintPowerLoss", "OctoPrintCrashed", False),
+            # Heaters may be on.
+            ("OctoPrintHostDown", "OctoPrintPrintInterrupted", False),
+            ("OctoPrintPowerLoss", "OctoPrintPrintInterrupted", False),
+            ("OctoPrintPowerLoss", "OctoPrintUndervoltage", False),
+        ],
+    )
+    def test_the_hosts_alert_stands_for_the_printers(
+        self, alertmanager, of_the_host, of_the_printer, is_quiet
+    ):
+        one, other = f"{of_the_host}-{of_the_printer}", "another"
+        alertmanager.post(
+            {"alertname": of_the_host, "instance": one, "site": "attic"},
+            {"alertname": of_the_printer, "instance": one, "site": "attic"},
+            {"alertname": of_the_printer, "instance": other, "site": "attic"},
+        )
+
+        def quiet():
+            """By printer, whether its processed alert is silenced by another alert."""
+            return {
+                alert["labels"]["instance"]: bool(alert["status"]["inhibitedBy"])
+                for alert in alertmanager.alerts()
+                if alert["labels"]["alertname"] == of_the_printer
+                and alert["labels"]["instance"] in (one, other)
+                and alert["status"]["state"] != "unprocessed"
+            }
+
+        wait_for(lambda: quiet() == {one: is_quiet, other: False})
+
+
 def dashboards(expression) -> str:
-    """What Grafana makes of an expression, with everything chosen."""
+    """Fill in a dashboard's variables as Grafana does, with everything selected."""
     for variable, value in (
         ("$__range", "5m"),
         ("$__interval", "5s"),

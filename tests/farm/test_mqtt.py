@@ -1,79 +1,27 @@
-"""``docs/mqtt.md`` at work: a real broker, and a stand-in for OctoPrint-MQTT."""
+"""``docs/mqtt.md`` works with a real broker and a stand-in for OctoPrint-MQTT."""
 
-import contextlib
 import http.server
 import json
-import shutil
 import signal
-import socket
-import subprocess
 import threading
-from pathlib import Path
 
 import jinja2
 import pytest
 import yaml
 from examples import blocks
 from helpers import recorded, wait_for
-from octoprint_server import free_port
-from paho.mqtt.client import CallbackAPIVersion, Client
+from mqtt_broker import broker, retained, subscriber, with_octoprint_mqtt
+from shared.octoprint_server import free_port
 
 PAGE = "docs/mqtt.md"
 LAST_END = "octoPrint/plugin/octoprint_uptime/last_end"
 EVENT = "octoPrint/event/plugin_octoprint_uptime_"
 
 
-@contextlib.contextmanager
-def broker(port):
-    """Debian's mosquitto, on loopback alone."""
-    process = subprocess.Popen(
-        ["/usr/sbin/mosquitto", "-p", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-
-    def answers():
-        assert process.poll() is None
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
-
-    try:
-        wait_for(answers)
-        yield
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-@contextlib.contextmanager
-def subscriber(port):
-    """What the broker has for a client: by topic, the messages and whether each was retained."""
-    heard = {}
-
-    def hear(client, _, message):
-        told = (json.loads(message.payload or "null"), message.retain)
-        heard.setdefault(message.topic, []).append(told)
-
-    client = Client(CallbackAPIVersion.VERSION2)
-    client.on_connect = lambda *_: client.subscribe("#")
-    client.on_message = hear
-    client.connect("127.0.0.1", port)
-    client.loop_start()
-    yield heard
-    client.disconnect()
-    client.loop_stop()
-
-
 @pytest.fixture
 def new_printer(new_server):
-    """Makes servers with the stand-in for OctoPrint-MQTT."""
-
-    def make(port, **config):
-        server = new_server(environment={"MQTT_PORT": str(port)}, **config)
-        shutil.copytree(Path(__file__).parent / "plugins", server.basedir / "plugins")
-        return server
-
-    return make
+    """A factory of servers with the stand-in for OctoPrint-MQTT."""
+    return lambda port, **config: with_octoprint_mqtt(new_server, port, **config)
 
 
 def test_topics_and_messages(new_printer):
@@ -94,13 +42,12 @@ def test_topics_and_messages(new_printer):
         assert payload["previous_end"] == "crash"
         for name, count in (("started", 2), ("unplanned", 1)):
             assert len(heard[EVENT + name]) == count
-            event, retained = heard[EVENT + name][-1]
-            assert not retained
+            event, was_retained = heard[EVENT + name][-1]
+            assert not was_retained
             assert event.pop("_timestamp") > 0
             assert event == {**payload, "_event": f"plugin_octoprint_uptime_{name}"}
-        with subscriber(port) as heard_later:
-            wait_for(lambda: heard_later)
-            assert heard_later == {LAST_END: [(payload, True)]}
+        assert retained(port)[LAST_END] == payload
+        assert not [topic for topic in retained(port) if topic.startswith(EVENT)]
 
 
 def test_a_broker_that_comes_later_is_told_all_the_same(new_printer):
@@ -127,29 +74,39 @@ def test_the_message_moves_with_the_base_topic(new_printer):
         admin = recorded(server)
         wait_for(lambda: len(heard[topic]) == 2)
         ((payload, _),) = heard[topic][1:]
-        # What its settings page does, were it here.
+        # As OctoPrint-MQTT's settings page does.
         change = {"plugins": {"mqtt": {"publish": {"baseTopic": "octoPrint/left/"}}}}
         admin.post("/api/settings", change).raise_for_status()
         moved = LAST_END.replace("octoPrint/", "octoPrint/left/")
-        wait_for(lambda: moved in heard)
-        with subscriber(port) as heard_later:
-            wait_for(lambda: moved in heard_later)
-            ends = {name: told for name, told in heard_later.items() if name.endswith("last_end")}
-            assert ends == {moved: [(payload, True)]}
+
+        def ends():
+            return {name: m for name, m in retained(port).items() if name.endswith("last_end")}
+
+        wait_for(lambda: ends() == {moved: payload})
 
 
-def test_home_assistant(new_printer):
-    configuration = yaml.safe_load(blocks(PAGE, "yaml")[0])["mqtt"]
-    went_down, _ = configuration["binary_sensor"]
+def test_home_assistant_by_hand(new_printer):
+    text = blocks(PAGE, "yaml")[0]
+    configuration = yaml.safe_load(text)["mqtt"]
+    went_down, connected = configuration["binary_sensor"]
     (last_end,) = configuration["sensor"]
-    assert {went_down["state_topic"], last_end["state_topic"]} == {LAST_END}
-    assert last_end["json_attributes_topic"] == LAST_END
+    base = "octoPrint/left/"
+    topic = LAST_END.replace("octoPrint/", base)
+    assert {went_down["state_topic"], last_end["state_topic"]} == {topic}
+    assert last_end["json_attributes_topic"] == topic
+    assert connected["state_topic"] == base + "mqtt"
+    # A second printer shares no topic with it.
+    other = yaml.safe_load(text.replace("left", "right").replace("Left", "Right"))["mqtt"]
+    for kind in ("binary_sensor", "sensor"):
+        for one, another in zip(configuration[kind], other[kind]):
+            for field in ("name", "unique_id", "state_topic"):
+                assert one[field] != another[field]
 
     def shown(sensor, payload):
         return jinja2.Template(sensor["value_template"]).render(value_json=payload)
 
     port = free_port()
-    server = new_printer(port)
+    server = new_printer(port, plugins={"mqtt": {"publish": {"baseTopic": base}}})
     with broker(port), subscriber(port) as heard:
         for count, (with_signal, state, end) in enumerate(
             [
@@ -162,8 +119,8 @@ def test_home_assistant(new_printer):
             if with_signal:
                 server.stop(with_signal)
             recorded(server)
-            wait_for(lambda count=count: len(heard.get(LAST_END, ())) == count)
-            payload, _ = heard[LAST_END][-1]
+            wait_for(lambda count=count: len(heard.get(topic, ())) == count)
+            payload, _ = heard[topic][-1]
             assert (shown(went_down, payload), shown(last_end, payload)) == (state, end)
 
 
@@ -178,7 +135,7 @@ def test_another_plugin_that_fails_costs_nothing(new_server):
         "__plugin_helpers__ = {'mqtt_publish': len}\n"
     )
     admin = recorded(server)
-    wait_for(lambda: "OctoPrint-MQTT did not take the last end" in server.log())
+    wait_for(lambda: "Could not publish through OctoPrint-MQTT" in server.log())
     admin.post("/api/connection", {"command": "connect", "port": "VIRTUAL"}).raise_for_status()
     wait_for(lambda: admin.get("/plugin/octoprint_uptime/history").json()["printer"])
 

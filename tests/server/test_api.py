@@ -1,4 +1,4 @@
-"""GET /api/plugin/octoprint_uptime, asked by everyone who may and who may not."""
+"""The uptime API answers those with the permission and refuses all others."""
 
 import time
 from pathlib import Path
@@ -7,7 +7,7 @@ import psutil
 import pytest
 from accounts import PASSWORD, add_user, api_key, change_group
 from helpers import wait_for
-from octoprint_server import Session
+from shared.octoprint_server import Session
 
 from octoprint_uptime.format_uptime import FORMATS
 
@@ -20,6 +20,7 @@ FIELDS = {prefix + field for prefix in PREFIXES for field in CLOCK_FIELDS} | {
     "display_format",
     "poll_interval_seconds",
     "unacknowledged_end",
+    "pings",
     "uptime_available",
 }
 
@@ -58,7 +59,7 @@ def test_the_answer(admin):
 def test_the_host_and_the_process_are_the_real_ones(server, admin):
     def real():
         host = float(Path("/proc/uptime").read_text().split()[0])
-        # psutil counts from the boot time with its fraction cut: up to a second too much.
+        # psutil cuts the fraction off the boot time, so its uptime is up to a second too long.
         process = time.time() - psutil.Process(server.pid).create_time()
         return host, process
 
@@ -69,7 +70,7 @@ def test_the_host_and_the_process_are_the_real_ones(server, admin):
     assert process_before - 1.01 <= body["octoprint_seconds"] <= process_after
 
 
-def test_uptimes_grow_as_time_does(admin):
+def test_uptimes_grow_with_time(admin):
     first = uptime(admin)
 
     def later():
@@ -84,7 +85,7 @@ def test_uptimes_grow_as_time_does(admin):
 
 
 class TestPrinter:
-    def test_its_clock_runs_from_connected_to_disconnected(self, admin):
+    def test_its_uptime_grows_while_it_is_connected(self, admin):
         assert self.fields(admin) == set(), "nothing is connected yet"
 
         admin.post("/api/connection", {"command": "connect", "port": "VIRTUAL"}).raise_for_status()
@@ -166,7 +167,7 @@ class TestPermission:
         assert view["name"] == "Uptime: view"
         assert set(view["default_groups"]) == {"admins", "users", "readonly"}
 
-    def test_taken_away_and_given_back(self, server, admin):
+    def test_it_can_be_taken_away_and_given_back(self, server, admin):
         session = server.login("users", PASSWORD)
         uptime(session)
         change_group(admin, "users", remove={VIEW})
@@ -177,7 +178,7 @@ class TestPermission:
             change_group(admin, "users", add={VIEW})
         uptime(session)
 
-    def test_given_to_guests(self, server, admin):
+    def test_it_can_be_given_to_guests(self, server, admin):
         change_group(admin, "guests", add={VIEW})
         try:
             uptime(Session(server))

@@ -1,4 +1,4 @@
-"""A real backup, made while OctoPrint runs, and restored."""
+"""A backup made while OctoPrint runs restores the history and raises no alarm."""
 
 import contextlib
 import sqlite3
@@ -13,11 +13,11 @@ FOLDER = "basedir/data/octoprint_uptime/"
 
 
 def back_up(server, admin):
-    """*Create backup now*."""
+    """Create a backup, as *Create backup now* does."""
     admin.post("/plugin/backup/backup", {"exclude": []}).raise_for_status()
 
     def made():
-        # One that is being made has a name with a dot in front.
+        # An unfinished backup has a name that starts with a dot.
         return list((server.basedir / "data" / "backup").glob("octoprint-backup-*.zip"))
 
     return wait_for(made)[0]
@@ -40,7 +40,7 @@ def backup(new_server):
 
 @pytest.mark.parametrize("on_another_boot", [False, True])
 @pytest.mark.parametrize("into_a_fresh_folder", [False, True])
-def test_no_alarm(new_server, backup, on_another_boot, into_a_fresh_folder):
+def test_restoring_raises_no_alarm(new_server, backup, on_another_boot, into_a_fresh_folder):
     server, archive, counted = backup
     if into_a_fresh_folder:
         server = new_server(environment=server.environment)
@@ -63,7 +63,7 @@ def test_no_alarm(new_server, backup, on_another_boot, into_a_fresh_folder):
         f'octoprint_uptime_ends_total{{end="restored",subject="{subject}"}}' for subject in subjects
     }
 
-    # From then on it is an original.
+    # From here on the restored history counts as an original.
     server.stop()
     assert last_end(recorded(server))["end"] in ("restart", "shutdown")
 

@@ -1,4 +1,4 @@
-"""``make demo``'s server: made, used, ended and run again."""
+"""The server of ``make demo`` keeps its data across a restart and needs no internet."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ import sys
 
 from examples import ROOT
 from helpers import wait_for
-from octoprint_server import OctoPrintServer, free_port
+from shared.octoprint_server import OctoPrintServer, free_port
 
 
 @contextlib.contextmanager
@@ -32,7 +32,7 @@ def demo(folder):
         process.wait(60)
 
 
-def test_it_serves_keeps_its_data_and_asks_nobody(tmp_path):
+def test_it_serves_keeps_its_data_and_asks_no_other_host(tmp_path):
     with demo(tmp_path) as session:
         assert session.get("/api/plugin/octoprint_uptime").json()["uptime_available"] is True
         wizards = session.get("/api/setup/wizard").json()
@@ -46,4 +46,4 @@ def test_it_serves_keeps_its_data_and_asks_nobody(tmp_path):
     with demo(tmp_path) as session:
         assert session.get("/api/plugin/octoprint_uptime").json()["display_format"] == "short"
     log = next(tmp_path.glob("*/output.log")).read_text()
-    assert " ERROR " not in log  # as an attempt to ask the internet leaves where there is none
+    assert " ERROR " not in log  # which a failed request to the internet would log

@@ -1,9 +1,10 @@
-"""The examples run as printed, and the tables say what is."""
+"""The examples in the documents run as printed, and the tables match the plugin."""
 
 import doctest
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import textwrap
@@ -13,11 +14,13 @@ import yaml
 from accounts import api_key
 from examples import ROOT, blocks
 from helpers import recorded, wait_for
-from octoprint_server import Session
+from monitors import UptimeKuma
+from shared.octoprint_server import Session
 
 from octoprint_uptime.format_uptime import FORMATS
 from octoprint_uptime.history.report import NO_PREVIOUS_END
 from octoprint_uptime.settings import SETTINGS, Choice, Interval
+from octoprint_uptime.why.verdict import REASONS
 
 URL = "/api/plugin/octoprint_uptime"
 METRICS = "/plugin/octoprint_uptime/metrics"
@@ -71,9 +74,12 @@ def test_the_refusal_in_the_api_reference(server):
 def test_the_history_in_the_api_reference(new_server):
     example = json.loads(blocks("docs/api.md", "json")[2])
     server = new_server()
+    shutil.copytree(ROOT / "tests" / "server" / "plugins", server.basedir / "plugins")
     admin = recorded(server)
     admin.post("/api/connection", {"command": "connect", "port": "VIRTUAL"}).raise_for_status()
-    wait_for(lambda: admin.get(HISTORY).json()["printer"])
+    start = {"command": "fire", "event": "PrintStarted", "payload": {"path": "a.gcode"}}
+    admin.post("/api/plugin/event_bus", start).raise_for_status()
+    wait_for(lambda: admin.get(HISTORY).json()["printer"] and admin.get(HISTORY).json()["prints"])
     real = admin.get(HISTORY).json()
     assert names_in(example) == names_in(real)
     for name in ("octoprint", "system"):
@@ -87,8 +93,17 @@ def test_the_history_in_the_api_reference(new_server):
             assert until - entry["started_at"] == entry["seconds"]
 
 
+def test_the_test_ping_in_the_api_reference(admin):
+    example = json.loads(blocks("docs/api.md", "json")[3])
+    with UptimeKuma().running() as monitor:
+        command = {"command": "test_ping", "ping_url": monitor.url, "ping_style": "auto"}
+        assert set(admin.post(URL, command).json()) == set(example)
+        command["ping_url"] += "x"
+        assert set(admin.post(URL, command).json()) == set(example)
+
+
 def names_in(answer):
-    """The names of all fields, of the first entry where there is a list."""
+    """The names of all fields; of a list, those of its first entry."""
     if isinstance(answer, list):
         return names_in(answer[0])
     if isinstance(answer, dict):
@@ -112,7 +127,7 @@ def test_the_api_references_curl(server, admin):
     assert output == "204"
 
 
-def test_the_plugin_that_hears_of_events(new_server):
+def test_the_plugin_that_receives_events(new_server):
     plugin = next(block for block in blocks("docs/integrating.md", "python") if "Alarm" in block)
     server = new_server()
     (server.basedir / "plugins").mkdir()
@@ -139,7 +154,8 @@ def test_the_formats_in_the_api_reference():
 
 
 def test_the_settings_in_the_readme():
-    rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \| (.*?) ?\| .+\|$", read("README.md"), re.MULTILINE)
+    row = r"^\| `(\w+)` \| (?:`(\w+)`|empty) \| (.*?) ?\| .+\|$"
+    rows = re.findall(row, read("README.md"), re.MULTILINE)
     assert [name for name, _, _ in rows] == list(SETTINGS)
     for name, default, values in rows:
         setting = SETTINGS[name]
@@ -153,13 +169,39 @@ def test_the_settings_in_the_readme():
 def test_the_metrics_in_the_api_reference(admin):
     table = read("docs/api.md").split("/metrics`")[1].split("## ")[0]
     rows = re.findall(r"^\| `(\w+)` \| (\w+) \| .+ \|$", table, re.MULTILINE)
-    # Those that are there while no printer is connected, and the one that is not.
+    # The metrics without a connected printer, and the one that needs a printer.
     there = dict(re.findall(r"^# TYPE (\w+) (\w+)$", admin.get(METRICS).text, re.MULTILINE))
     absent = {"octoprint_uptime_printer_connected_time_seconds": "gauge"}
     assert dict(rows) == {**there, **absent}
 
 
-def test_what_is_to_be_pasted_at_a_release():
+def test_the_checks_in_the_health_document():
+    health = pytest.importorskip("octoprint_uptime.telling.health")  # OctoPrint 1.10 has none
+    keys = re.findall(r"^\| `octoprint_uptime_(\w+)` \|", read("docs/health.md"), re.MULTILINE)
+    assert keys == list(health.RULES)
+    (example,) = blocks("docs/health.md", "yaml")
+    disabled = yaml.safe_load(example)["plugins"]["health_check"]["disabled"]
+    assert {key.removeprefix("octoprint_uptime_") for key in disabled} <= set(keys)
+
+
+def test_the_history_document_has_every_reason():
+    explained = set(re.findall(r"`(\w+)`", read("docs/history.md")))
+    assert {reason for reasons in REASONS.values() for reason in reasons} <= explained
+
+
+def test_every_setting_has_a_control():
+    template = read("octoprint_uptime/templates/octoprint_uptime_settings.jinja2")
+    assert [name for name in SETTINGS if name not in template] == []
+
+
+def test_the_files_to_touch_exist():
+    table = read("docs/contributing.md").split("## To add …")[1].split("##")[0]
+    files = re.findall(r"`([\w/]+\.\w+)`", table)
+    assert len(files) > 10
+    assert [file for file in files if not (ROOT / file).is_file()] == []
+
+
+def test_the_release_commands():
     hook, registration = blocks("docs/releasing.md", "python")
     source = read("octoprint_uptime/__init__.py")
     class_end = source.index("\n\n__plugin_name__")
@@ -181,15 +223,25 @@ def test_what_is_to_be_pasted_at_a_release():
         assert (ROOT / "docs" / picture["url"].rpartition("/")[2]).exists()
 
 
+def test_every_file_of_the_package_is_in_the_architecture():
+    package = ROOT / "octoprint_uptime"
+    suffixes = (".py", ".sh", ".js", ".css", ".jinja2")
+    files = {file.name for file in package.rglob("*") if file.suffix in suffixes}
+    (listed,) = blocks("docs/architecture.md", "")
+    names = re.findall(r"^ +(\w+\.\w+) ", listed.split("\ntranslations/")[0], re.MULTILINE)
+    assert sorted(names) == sorted(files)
+
+
 def test_the_changelog_has_this_version():
     versions = re.findall(r"^## \[(\d.+)\] - \d{4}-\d\d-\d\d$", read("CHANGELOG.md"), re.MULTILINE)
     assert f'version = "{versions[0]}"' in read("pyproject.toml")
 
 
-def test_what_the_documents_name_is_there():
+def test_what_the_documents_name_exists():
     documents = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")]
     for document in documents:
-        for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8")):
+        text = document.read_text(encoding="utf-8")
+        for target in re.findall(r"(?:\]\(|<img src=\")([^)\"#:]+)[)\"]", text):
             assert (document.parent / target).exists(), f"{document.name} names {target}"
 
 

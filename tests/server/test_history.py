@@ -1,4 +1,4 @@
-"""What a real OctoPrint tells of how it ended, after it has ended so."""
+"""A real OctoPrint tells how it ended, once it has started again."""
 
 import contextlib
 import csv
@@ -16,7 +16,7 @@ import pytest
 import websocket
 from accounts import PASSWORD, add_user, api_key, change_group
 from helpers import boot, cut_power, last_end, recorded, scripted_board, wait_for
-from octoprint_server import OctoPrintServer, Session
+from shared.octoprint_server import OctoPrintServer, Session
 
 HERE = Path(__file__).parent
 URL = "/plugin/octoprint_uptime/history"
@@ -24,7 +24,7 @@ API = "/api/plugin/octoprint_uptime"
 EVENT_BUS = "/api/plugin/event_bus"
 VIEW = "PLUGIN_OCTOPRINT_UPTIME_VIEW"
 FILE = "=1+1 half-way.gcode"
-# OctoPrint takes markup out of the names of files, but not out of what a printer calls its own.
+# OctoPrint removes markup from its own file names, but not from those on the printer's card.
 MARKUP = "=1+1 <img src=x onerror=alert(1)>.gcode"
 LONG_PRINT = "G28\n" + "G4 P200\n" * 3000
 
@@ -47,7 +47,7 @@ def throttle(session, current=False, past=False):
 
 
 def wait_for_events(session, count):
-    """The uptime's events, once there are so many."""
+    """The plugin's events, once there are that many."""
     wait_for(lambda: len(session.get(EVENT_BUS).json()["events"]) >= count)
     return session.get(EVENT_BUS).json()["events"]
 
@@ -63,7 +63,7 @@ def wait_for_connections(session, ends):
 
 @pytest.fixture
 def on_board(new_server):
-    """Makes servers on a host whose boots are scripted, with the event bus."""
+    """A factory of servers on a host with scripted boots, with the event bus."""
 
     def make(**config):
         server = new_server(environment=scripted_board("first", age=5000), **config)
@@ -76,7 +76,7 @@ def on_board(new_server):
 class TestEnds:
     def test_sigterm_then_start(self, new_server):
         server = new_server()
-        before = time.time() - 0.01  # the kernel tells the start of a process in hundredths
+        before = time.time() - 0.01  # the kernel counts process starts in hundredths
         with server.running():
             pass
         admin = recorded(server)
@@ -92,6 +92,7 @@ class TestEnds:
             ended["downtime_seconds"], abs=0.01
         )
         assert answer["from"] == pytest.approx(answer["to"] - 30 * 86400)
+        assert answer["recorded_since"] == answer["octoprint"][-1]["started_at"]
         assert [boot["end"] for boot in answer["system"]] == ["running"]
         ends = answer["summary"]["octoprint"]["ends"]
         assert {end: count for end, count in ends.items() if count} == {"restart": 1}
@@ -127,7 +128,7 @@ class TestEnds:
             assert answer["summary"][what]["ends"][end] == 1
         assert answer["system"][1]["seconds"] > 5000
 
-    def test_a_clock_that_is_behind_makes_no_absurd_times(self, on_board):
+    def test_a_clock_that_is_behind_gives_no_absurd_times(self, on_board):
         server = on_board()
         recorded(server)
         server.stop(signal.SIGKILL)
@@ -169,7 +170,7 @@ def start_print(session, name):
 
 @pytest.fixture(scope="module")
 def interrupted(new_server):
-    """A server that was killed half-way through a print, and runs again."""
+    """A server that was killed halfway through a print, and runs again."""
     server = new_server()
     shutil.copytree(HERE / "plugins", server.basedir / "plugins")
     uploads = server.basedir / "uploads"
@@ -181,7 +182,7 @@ def interrupted(new_server):
     start_print(admin, FILE)
     wait_for(lambda: admin.get("/api/job").json()["state"] == "Printing")
     throttle(admin, current=True)
-    # What came before it has been recorded too.
+    # Everything before this row has been recorded too.
     wait_for(lambda: history(admin)["octoprint"][0]["undervoltage"])
     server.stop(signal.SIGKILL)
     recorded(server)
@@ -189,7 +190,7 @@ def interrupted(new_server):
 
 
 class TestInterruptedPrint:
-    """A print of a file whose name is a formula, killed half-way."""
+    """OctoPrint was killed halfway through a print whose file name is a formula."""
 
     def test_it_is_named_as_it_is(self, interrupted):
         admin = interrupted.login("admin", PASSWORD)
@@ -206,6 +207,7 @@ class TestInterruptedPrint:
         rows = list(csv.DictReader(io.StringIO(response.content.decode("utf-8-sig"))))
         assert [row["end"] for row in rows] == ["running", "crash"]
         assert rows[1]["interrupted_print"] == "'" + FILE
+        assert rows[1]["stopped_at_percent"] == str(last_end(admin)["stopped_at"]["percent"])
         why = last_end(admin)["why"]
         assert [(row["reason"], row["grade"]) for row in rows] == [
             ("", ""),
@@ -226,23 +228,27 @@ class TestInterruptedPrint:
                 "previous_ended_at": ended["ended_at"],
                 "downtime_seconds": ended["downtime_seconds"],
                 "interrupted_print": FILE,
+                "stopped_at": ended["stopped_at"],
                 "undervoltage": True,
                 "why": {name: ended["why"][name] for name in ("reason", "grade")},
             }
 
-    def test_in_the_uptime_api_until_someone_acknowledges_it(self, interrupted):
+    def test_in_the_uptime_api_until_acknowledged(self, interrupted):
         admin = interrupted.login("admin", PASSWORD)
         ended = last_end(admin)
         notice = admin.get(API).json()["unacknowledged_end"]
-        fields = ("end", "ended_at", "end_exact", "downtime_seconds", "interrupted_print")
-        assert notice == {field: ended[field] for field in (*fields, "undervoltage", "why")}
+        fields = (
+            *("end", "ended_at", "end_exact", "downtime_seconds"),
+            *("interrupted_print", "stopped_at", "undervoltage", "why"),
+        )
+        assert notice == {field: ended[field] for field in fields}
         assert admin.post(API, {"command": "acknowledge"}).status_code == 204
         assert admin.get(API).json()["unacknowledged_end"] is None
         interrupted.stop()
         admin = recorded(interrupted)
         assert admin.get(API).json()["unacknowledged_end"] is None
 
-    def test_a_name_of_markup_stays_as_it_is(self, interrupted):
+    def test_markup_in_a_name_is_unchanged(self, interrupted):
         admin = interrupted.login("admin", PASSWORD)
         fire(admin, "PrintStarted", {"path": MARKUP})
         throttle(admin, current=True)
@@ -252,19 +258,20 @@ class TestInterruptedPrint:
         assert last_end(admin)["interrupted_print"] == MARKUP
         assert f",'{MARKUP}," in admin.get(URL + "?format=csv").text
 
-    def test_the_late_end_of_a_cancelled_print_is_not_that_of_the_next(self, on_board):
+    def test_a_late_end_of_a_cancelled_print_does_not_end_the_next(self, on_board):
         server = on_board()
         admin = recorded(server)
         fire(admin, "PrintStarted", {"path": "first.gcode"})
         fire(admin, "PrintCancelled", {"path": "first.gcode"})
         fire(admin, "PrintStarted", {"path": "second.gcode"})
         fire(admin, "PrintFailed", {"path": "first.gcode", "reason": "cancelled"})
+        wait_for_prints(admin, ["running", "cancelled"])
         throttle(admin, current=True)
         wait_for(lambda: history(admin)["octoprint"][0]["undervoltage"])
         server.stop(signal.SIGKILL)
         assert last_end(recorded(server))["interrupted_print"] == "second.gcode"
 
-    def test_one_that_has_ended_is_not_interrupted(self, interrupted):
+    def test_a_finished_print_is_not_interrupted(self, interrupted):
         admin = interrupted.login("admin", PASSWORD)
         connect(admin)
         start_print(admin, "short.gcode")
@@ -276,6 +283,64 @@ class TestInterruptedPrint:
         assert last_end(recorded(interrupted))["interrupted_print"] is None
 
 
+class TestPrints:
+    def test_done_cancelled_failed_and_interrupted(self, new_server):
+        server = new_server()
+        uploads = server.basedir / "uploads"
+        uploads.mkdir()
+        (uploads / "short.gcode").write_text("G28\n")
+        (uploads / "long.gcode").write_text(LONG_PRINT)
+        admin = recorded(server)
+        connect(admin)
+        start_print(admin, "short.gcode")
+        wait_for_prints(admin, ["done"])
+        wait_for(lambda: admin.get("/api/job").json()["state"] == "Operational")
+        start_print(admin, "long.gcode")
+        wait_for_prints(admin, ["running", "done"])
+        admin.post("/api/job", {"command": "cancel"}).raise_for_status()
+        wait_for_prints(admin, ["cancelled", "done"])
+        wait_for(lambda: admin.get("/api/job").json()["state"] == "Operational")
+        start_print(admin, "long.gcode")
+        wait_for_prints(admin, ["running", "cancelled", "done"])
+        admin.post("/api/printer/command", {"command": "!!DEBUG:drop_connection"})
+        wait_for_prints(admin, ["failed", "cancelled", "done"])
+        connect(admin)
+        start_print(admin, "long.gcode")
+        wait_for_prints(admin, ["running", "failed", "cancelled", "done"])
+        server.stop(signal.SIGKILL)
+        admin = recorded(server)
+        wait_for_prints(admin, ["interrupted", "failed", "cancelled", "done"])
+        prints = history(admin)["prints"]
+        assert [print_["file"] for print_ in prints] == [*["long.gcode"] * 3, "short.gcode"]
+        assert prints[0]["ended_at"] == last_end(admin)["ended_at"]
+        for print_ in prints:
+            assert print_["ended_at"] - print_["started_at"] == pytest.approx(
+                print_["seconds"], abs=0.002
+            )
+            assert print_["ended_at"] <= time.time()
+
+    def test_a_paused_print_ends_with_the_connection(self, new_server):
+        """OctoPrint fires no event for its end."""
+        server = new_server()
+        uploads = server.basedir / "uploads"
+        uploads.mkdir()
+        (uploads / "long.gcode").write_text(LONG_PRINT)
+        admin = recorded(server)
+        connect(admin)
+        start_print(admin, "long.gcode")
+        wait_for_prints(admin, ["running"])
+        admin.post("/api/job", {"command": "pause", "action": "pause"}).raise_for_status()
+        wait_for(lambda: admin.get("/api/job").json()["state"] == "Paused")
+        admin.post("/api/connection", {"command": "disconnect"}).raise_for_status()
+        wait_for_prints(admin, ["failed"])
+        server.stop()
+        assert last_end(recorded(server))["interrupted_print"] is None
+
+
+def wait_for_prints(session, results):
+    wait_for(lambda: [print_["result"] for print_ in history(session)["prints"]] == results)
+
+
 @pytest.fixture(scope="module")
 def odd(new_server):
     server = new_server()
@@ -284,7 +349,7 @@ def odd(new_server):
 
 
 class TestOddEvents:
-    """Other plugins fire what they like; it costs that event, and a line in the log."""
+    """A malformed event from another plugin costs that event and one log line."""
 
     @pytest.mark.parametrize(
         ("event", "payload"),
@@ -303,7 +368,7 @@ class TestOddEvents:
         lines = len(complaints(server))
         fire(admin, event, payload)
         wait_for(lambda: len(complaints(server)) == lines + 1)
-        assert f"The payload of a {event} event makes no sense" in complaints(server)[-1]
+        assert f"Ignoring a {event} event with an unexpected payload" in complaints(server)[-1]
         assert history(admin)["printer"] == []
         assert admin.get(API).json()["printer_seconds"] is None
         throttle(admin, current=True)
@@ -316,7 +381,7 @@ def complaints(server):
 
 
 class TestUndervoltage:
-    def test_what_was_before_this_run_is_not_counted(self, on_board):
+    def test_undervoltage_before_this_run_does_not_count(self, on_board):
         server = on_board()
         admin = recorded(server)
         throttle(admin, past=True)
@@ -324,7 +389,7 @@ class TestUndervoltage:
         wait_for_connections(admin, ["running"])
         assert history(admin)["octoprint"][0]["undervoltage"] is False
 
-    def test_what_came_and_went_between_two_looks_is(self, on_board):
+    def test_undervoltage_between_two_looks_counts(self, on_board):
         server = on_board()
         admin = recorded(server)
         throttle(admin)
@@ -354,6 +419,7 @@ class TestEvents:
                     "previous_ended_at": None,
                     "downtime_seconds": None,
                     "interrupted_print": None,
+                    "stopped_at": None,
                     "undervoltage": None,
                     "why": None,
                 },
@@ -413,7 +479,7 @@ def sessions(server, admin):
     add_user(admin, "nobody", groups=[], permissions=["STATUS"])
     key = api_key(admin, "readonly")
     guest = Session(server)
-    guest.get("/").raise_for_status()  # which gives the cookie against forgery
+    guest.get("/").raise_for_status()  # which sets the CSRF cookie
     return {
         "viewer": Session(server, **{"X-Api-Key": key}),
         "bearer": Session(server, Authorization=f"Bearer {key}"),
@@ -477,7 +543,7 @@ class TestArguments:
             "uptime_available": False,
         }
 
-    def test_the_setting_is_the_most(self, admin):
+    def test_the_setting_limits_the_days(self, admin):
         def keep(days):
             body = {"plugins": {"octoprint_uptime": {"history_days": days}}}
             admin.post("/api/settings", body).raise_for_status()
@@ -497,7 +563,7 @@ class TestArguments:
 
 
 class TestClear:
-    def test_only_what_runs_is_left(self, new_server):
+    def test_only_what_still_runs_is_left(self, new_server):
         server = new_server()
         recorded(server)
         server.stop(signal.SIGKILL)
@@ -513,7 +579,7 @@ class TestClear:
 
 
 class TestTrouble:
-    """Only the history is lost while its file cannot be had."""
+    """While its file is unavailable, only the history is lost."""
 
     def warnings(self, server):
         log = server.log().splitlines()
@@ -530,15 +596,15 @@ class TestTrouble:
         assert admin.get(API).json()["uptime_available"] is True
         assert admin.post(API, {"command": "clear_history"}).status_code == 503
         file.rmdir()
-        # A save of the settings ends the wait for the next heartbeat.
+        # Saving settings triggers the next heartbeat.
         admin.post("/api/settings", {"plugins": {"octoprint_uptime": {}}}).raise_for_status()
         wait_for(lambda: admin.get(URL).status_code == 200)
         assert history(admin)["octoprint"][0]["seconds"] > 0
         cannot, can = self.warnings(server)
-        assert "WARNING - The history cannot be written: unable to open" in cannot
-        assert "INFO - The history can be written again" in can
+        assert "WARNING - Could not write the history: unable to open" in cannot
+        assert "INFO - Writing the history works again" in can
 
-    def test_a_folder_that_cannot_be_made(self, new_server):
+    def test_a_folder_that_cannot_be_created(self, new_server):
         server = new_server()
         (server.basedir / "data").mkdir()
         (server.basedir / "data" / "octoprint_uptime").write_text("no folder")
@@ -548,8 +614,8 @@ class TestTrouble:
             assert admin.get(URL).status_code == 503
             assert admin.get(API).status_code == 200
         watch, record = self.warnings(server)
-        assert "WARNING - Nothing will show why OctoPrint ends" in watch
-        assert "WARNING - The history cannot be written" in record
+        assert "WARNING - Could not start collecting evidence" in watch
+        assert "WARNING - Could not write the history" in record
 
     def test_a_damaged_file(self, new_server):
         server = new_server()
@@ -576,7 +642,7 @@ class TestTrouble:
             assert admin.get(API).status_code == 200
         assert (folder / "history.db").read_bytes() == content
         (line,) = self.warnings(server)
-        assert re.search(r"ERROR - No history is recorded: .* version 99, newer", line)
+        assert re.search(r"ERROR - The history is not recorded: .* version 99, newer", line)
 
 
 def test_the_command_line_records_nothing(new_server):

@@ -1,12 +1,12 @@
-"""GET /plugin/octoprint_uptime/metrics, scraped as Prometheus does."""
+"""The metrics, scraped as Prometheus does, match the API and the history."""
 
 import time
 
 import pytest
-import sample_history
 from accounts import PASSWORD, add_user, api_key
 from helpers import kill, metrics, recorded, wait_for
-from octoprint_server import Session
+from shared import sample_history
+from shared.octoprint_server import Session
 
 from octoprint_uptime.history.ends import ENDS
 
@@ -14,7 +14,7 @@ URL = "/plugin/octoprint_uptime/metrics"
 API = "/api/plugin/octoprint_uptime"
 HISTORY = "/plugin/octoprint_uptime/history"
 
-# Another author's plugin, with metrics where prometheus_client keeps them unless told else.
+# Another author's plugin, with metrics in prometheus_client's default registry.
 THEIR_PLUGIN = """
 import octoprint.plugin
 import prometheus_client
@@ -92,7 +92,7 @@ def test_the_printer(new_server):
     assert connected_at == pytest.approx(connection["started_at"], abs=0.5)
 
 
-def test_the_counters_are_the_history_and_outlive_it(new_server):
+def test_the_counters_match_the_history_and_outlive_it(new_server):
     server = new_server(plugins={"octoprint_uptime": {"history_days": 7}})
     file = server.basedir / "data" / "octoprint_uptime" / "history.db"
     sample_history.write(file, until=time.time() - 3600, days=6.5, ends=("crash", "power_loss"))
@@ -124,7 +124,7 @@ def test_the_counters_are_the_history_and_outlive_it(new_server):
     assert set(totals(metrics(admin)).values()) == {0}
 
 
-def test_a_history_that_cannot_be_had_costs_the_counters_alone(new_server):
+def test_without_a_history_only_the_counters_are_missing(new_server):
     server = new_server()
     (server.basedir / "data" / "octoprint_uptime" / "history.db").mkdir(parents=True)
     with server.running():

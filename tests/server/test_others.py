@@ -1,4 +1,4 @@
-"""What other plugins, support and a restart see."""
+"""Other plugins, System Information and a restart get the right uptimes."""
 
 import io
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from accounts import PASSWORD, api_key
 from helpers import seconds_of
-from octoprint_server import Session
+from shared.octoprint_server import Session
 
 HERE = Path(__file__).parent
 URL = "/api/plugin/octoprint_uptime"
@@ -33,7 +33,7 @@ class TestSystemInformation:
     def looked_up(admin):
         return admin.get("/api/system/info").json()["systeminfo"]
 
-    def test_it_has_both_uptimes_fresh_at_each_look(self, admin):
+    def test_it_has_both_current_uptimes(self, admin):
         for field, key in (("uptime", HOST), ("octoprint_uptime", OCTOPRINT)):
             before = admin.get(URL).json()
             info = self.looked_up(admin)
@@ -51,7 +51,7 @@ class TestSystemInformation:
 
 
 class TestRestart:
-    def test_octoprint_begins_anew_and_the_host_goes_on(self, new_server):
+    def test_only_octoprints_uptime_starts_again(self, new_server):
         server = new_server()
         with server.running():
             key = api_key(server.login("admin", PASSWORD), "admin")
@@ -88,14 +88,14 @@ def warnings_of(log):
 
 
 class TestRefusedPsutil:
-    """On a host whose boot time psutil may not read."""
+    """On a host where psutil is refused the boot time."""
 
     def test_the_hosts_fields_are_null_and_the_others_known(self, answer_and_log):
         response, _, _ = answer_and_log
         assert response.status_code == 200
         body = response.json()
         assert body["uptime_available"] is False
-        assert body["error"] == "The uptime of the host cannot be determined."
+        assert body["error"] == "The host's uptime is not available."
         for field in ("seconds", "uptime", "uptime_dhm", "uptime_dh", "uptime_d", "uptime_short"):
             assert body[field] is None
             assert body[f"octoprint_{field}"] is not None

@@ -1,4 +1,4 @@
-"""Real deaths of a real server: each is told with its reason, and how sure that is."""
+"""After each kind of real death, a server tells the reason and its grade."""
 
 import contextlib
 import os
@@ -14,6 +14,7 @@ import pytest
 import requests
 from accounts import PASSWORD, add_user
 from helpers import (
+    at_this_kernel,
     boot,
     cut_power,
     kill,
@@ -26,16 +27,22 @@ from helpers import (
     wait_for_report,
     witness_of,
 )
-from octoprint_server import OctoPrintServer
+from shared.octoprint_server import OctoPrintServer
 
 PLUGINS = Path(__file__).parent / "plugins"
 HISTORY = "/plugin/octoprint_uptime/history"
 API = "/api/plugin/octoprint_uptime"
 
 
+@pytest.fixture(autouse=True)
+def beside_others(request):
+    with at_this_kernel(alone=request.node.get_closest_marker("alone") is not None):
+        yield
+
+
 @pytest.fixture
 def mortal(new_server):
-    """Makes servers with the plugin that dies on command."""
+    """A factory of servers with a plugin that dies on command."""
 
     def make(**config):
         server = new_server(**config)
@@ -47,12 +54,12 @@ def mortal(new_server):
 
 @pytest.fixture
 def on_board(mortal):
-    """Makes such servers on a host whose boots are scripted."""
+    """A factory of such servers on a host with scripted boots."""
     return lambda **config: mortal(environment=scripted_board("first", age=5000), **config)
 
 
 def die(session, how):
-    # Whoever dies at once does not answer.
+    # A process that dies at once does not answer.
     with contextlib.suppress(requests.ConnectionError):
         session.post("/api/plugin/deaths", {"command": "die", "how": how}).raise_for_status()
 
@@ -69,12 +76,16 @@ class TestOctoPrintDies:
     @pytest.mark.parametrize(
         ("how", "reason", "says"),
         [
-            ("segfault", "native_crash", "ctypes, called by the plugin Deaths: Segmentation fault"),
-            ("abort", "native_crash", "called by the plugin Deaths: Aborted"),
+            (
+                "segfault",
+                "native_crash",
+                "ctypes, called by the plugin Deaths, crashed: Segmentation fault",
+            ),
+            ("abort", "native_crash", "called by the plugin Deaths, crashed: Aborted"),
             ("exit", "exited", "OctoPrint exited with status 3."),
         ],
     )
-    def test_by_its_own_hand(self, mortal, how, reason, says):
+    def test_it_crashes_or_exits(self, mortal, how, reason, says):
         server = mortal()
         admin = recorded(server)
         wait_for_report(server, lambda: die(admin, how))
@@ -99,16 +110,16 @@ class TestOctoPrintDies:
         assert "signal 9 (SIGKILL)" in ended["why"]["text"]
         assert ended["end_exact"] is True
 
-    def test_killed_and_noticed_sooner_than_its_witness_could(self, mortal):
+    def test_killed_and_noticed_before_its_witness_reports(self, mortal):
         server = mortal()
         recorded(server)
         server.stop(signal.SIGKILL)
         ended = last_end(recorded(server))
-        # The kernel has forgotten, unless the witness was quicker.
+        # The kernel no longer knows how it ended, unless the witness was faster.
         assert told(ended) in (("crash", "killed", "certain"), ("crash", "unknown", "unknown"))
         assert ended["end_exact"] is True
 
-    def test_nobody_is_left_who_saw_it(self, mortal):
+    def test_without_any_evidence(self, mortal):
         server = mortal()
         recorded(server)
         cut_power(server)
@@ -133,19 +144,19 @@ class TestOctoPrintDies:
         admin = recorded(server)
         ended = last_end(admin)
         assert told(ended) == ("crash", "killed", "certain")
-        exception = "Exception in the thread writer, plugin Deaths: OSError: "
+        exception = "Exception in thread writer, plugin Deaths: OSError: "
         assert f"{exception}[Errno 28] <img src=x onerror=alert(1)>" in evidence(ended)
         assert "A thread failed because the disk was full." in evidence(ended)
-        # What logs hold is for those who may read them.
+        # Only those who may read logs get their contents.
         add_user(admin, "viewer", groups=["readonly"])
         viewers = last_end(server.login("viewer", PASSWORD))
         assert f"{exception}…" in evidence(viewers)
         assert "onerror" not in str(viewers)
-        assert server.log().count("OSError: [Errno 28]") >= 1  # and whoever listened before does
+        assert server.log().count("OSError: [Errno 28]") >= 1  # and so does whoever listened before
 
 
 class TestHang:
-    """A plugin holds the server's loop up, at two servers at a time: it takes a while."""
+    """A plugin blocks the loops of two servers at once, to save time."""
 
     def test_for_good_and_for_a_while(self, mortal):
         hung, dozed = mortal(), mortal()
@@ -154,7 +165,7 @@ class TestHang:
         die(recorded(dozed), "doze")
         wait_for(lambda: "most recent call first" in stacks.read_text(), timeout_seconds=60)
         kill(hung)
-        wait_for(lambda: "did not answer for" in dozed.log(), timeout_seconds=90)
+        wait_for(lambda: "did not respond for" in dozed.log(), timeout_seconds=90)
         kill(dozed)
         ended = last_end(recorded(hung))
         assert told(ended) == ("crash", "hung", "certain")
@@ -163,12 +174,13 @@ class TestHang:
         assert told(last_end(recorded(dozed))) == ("crash", "killed", "certain")
 
 
+@pytest.mark.alone
 class TestOutOfMemory:
     LIMIT_BYTES = 400_000_000
 
     @pytest.fixture
     def memory_group(self):
-        """A control group of the kernel's with little memory."""
+        """A control group with little memory."""
         first = Path("/sys/fs/cgroup/memory")
         group = (first if first.exists() else Path("/sys/fs/cgroup")) / f"uptime-{uuid.uuid4()}"
         limit = "memory.limit_in_bytes" if first.exists() else "memory.max"
@@ -190,7 +202,7 @@ class TestOutOfMemory:
         wait_for_report(server, lambda: die(admin, "leak"))
         ended = last_end(recorded(server))
         assert told(ended) == ("crash", "out_of_memory", "certain")
-        assert ended["why"]["text"].startswith("Out of memory: the kernel ended OctoPrint")
+        assert ended["why"]["text"].startswith("Out of memory: the kernel killed OctoPrint")
         assert "Out-of-memory kills since the last heartbeat: 1." in evidence(ended)
         assert ended["end_exact"] is True
 
@@ -208,7 +220,7 @@ def run(*command):
 class TestDisk:
     @pytest.fixture
     def on_disk(self, mortal):
-        """Makes a server whose plugin has its data on a small disk, mounted by the test."""
+        """A factory of servers with the plugin's data on a small disk that the test mounts."""
         server = mortal()
         data = server.basedir / "data" / "octoprint_uptime"
         data.mkdir(parents=True)
@@ -224,7 +236,7 @@ class TestDisk:
     @pytest.mark.parametrize(
         ("death", "reason", "grade", "exact"),
         [
-            # The file for the witness's report lay ready.
+            # The file for the witness's report already existed.
             (kill, "killed", "certain", True),
             (cut_power, "disk_full", "possible", False),
         ],
@@ -242,8 +254,9 @@ class TestDisk:
         assert "Disk space left after the start: 0 MB." in evidence(ended)
         assert ended["end_exact"] is exact
 
+    @pytest.mark.alone
     def test_read_only(self, on_disk, tmp_path):
-        """The kernel meets an error in the file system, and lets nobody write any more."""
+        """The kernel finds an error in the file system and makes it read-only."""
         server, data = on_disk
         image = tmp_path / "card"
         with image.open("wb") as file:
@@ -261,10 +274,10 @@ class TestDisk:
         run("mount", "-o", "loop", image, data)
         ended = last_end(recorded(server))
         assert told(ended) == ("crash", "disk_read_only", "possible")
-        assert "New errors of the file system: 1." in evidence(ended)
+        assert "New file system errors: 1." in evidence(ended)
 
     def started_again(self, server):
-        """Once it has looked at the scene and has found that nothing can be written."""
+        """The server, once it has collected the evidence and failed to write."""
         server.start()
         admin = server.login("admin", PASSWORD)
         wait_for(lambda: "not been opened yet" not in admin.get(HISTORY).text)
@@ -291,7 +304,7 @@ class TestOtherBoots:
         host = answer["system"][1]
         assert told(host) == ("unknown", "unknown", "unknown")
         assert (host["end_exact"], host["downtime_seconds"]) == (False, None)
-        assert "Nobody saw how the host went down" in host["why"]["text"]
+        assert "Nothing recorded shows how the host went down" in host["why"]["text"]
         assert answer["summary"]["system"]["ends"]["power_loss"] == 0
         assert answer["summary"]["octoprint"]["ends"]["crash"] == 1
         counted = metrics(admin)
@@ -335,7 +348,7 @@ class TestPlannedEnds:
         plugin.write_text(plugin.read_text().replace('"1.0"', '"1.1"'))
         ended = last_end(recorded(server))
         assert told(ended) == ("restart", "update", "certain")
-        assert ended["why"]["text"] == "Restarted for an update: Deaths 1.0 to 1.1."
+        assert ended["why"]["text"] == "Restarted with changed software: Deaths 1.0 to 1.1."
 
     def test_an_update_of_octoprint(self, mortal):
         server = mortal()
@@ -343,12 +356,14 @@ class TestPlannedEnds:
         server.stop()
         file = server.basedir / "data" / "octoprint_uptime" / "history.db"
         with contextlib.closing(sqlite3.connect(file)) as database, database:
-            # As the version before would have left it.
+            # As the previous version would have left it.
             database.execute("UPDATE versions SET version = '1.9.9' WHERE name = 'OctoPrint'")
         ended = last_end(recorded(server))
         assert told(ended) == ("restart", "update", "certain")
         newer = version("OctoPrint")
-        assert ended["why"]["text"] == f"Restarted for an update: OctoPrint 1.9.9 to {newer}."
+        assert (
+            ended["why"]["text"] == f"Restarted with changed software: OctoPrint 1.9.9 to {newer}."
+        )
 
 
 class TestWitness:
@@ -398,7 +413,7 @@ class TestWitness:
         assert not Path("/ran").exists()
 
 
-def test_who_may_not_view_learns_no_reason(mortal):
+def test_without_the_permission_no_reason_is_told(mortal):
     server = mortal()
     recorded(server)
     kill(server)

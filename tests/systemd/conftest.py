@@ -15,7 +15,7 @@ machines_of_this_test: list[Machine] = []
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Show the machines' logs with a test that failed."""
+    """Show the machines' logs with a failed test."""
     report = yield
     if report.failed:
         for machine in machines_of_this_test:
@@ -32,7 +32,7 @@ def as_root() -> None:
 
 @pytest.fixture
 def new_machine(tmp_path_factory, users_file):
-    """Makes machines with the account ``admin`` and other plugins; they go with the test."""
+    """A factory of machines with the account ``admin`` and plugins, removed after the test."""
 
     def make(*service: str, **how) -> Machine:
         machine = Machine(tmp_path_factory.mktemp("machine"), *service, **how)

@@ -1,4 +1,4 @@
-"""A machine of its own for a real systemd, made of namespaces, with OctoPrint as its service."""
+"""A machine made of namespaces in which a real systemd runs OctoPrint as a service."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 from helpers import wait_for
-from octoprint_server import OctoPrintServer
+from shared.octoprint_server import OctoPrintServer
 
 HERE = Path(__file__).parent
 CHECKOUT = HERE.parent.parent
@@ -29,7 +29,7 @@ Requires=basic.target systemd-journald.service dbus.service systemd-logind.servi
 Wants=systemd-tmpfiles-setup.service octoprint.service
 After=basic.target
 """
-# OctoPi's unit, which does not start OctoPrint anew when it has died.
+# OctoPi's unit, which does not restart OctoPrint after a crash.
 OCTOPRINT = """\
 [Unit]
 Description=The snappy web interface for your 3D printer
@@ -43,13 +43,13 @@ Type=exec
 User=owner
 ExecStart={octoprint} --basedir /home/owner/.octoprint serve --host 127.0.0.1 --port {port}
 """
-# OctoPi's unit names a target that there is not, so it waits for nothing, and when the host goes
-# down D-Bus is stopped together with it.
+# OctoPi's unit names a target that does not exist, so it waits for nothing, and a shutdown stops
+# D-Bus together with it.
 NO_NETWORK = "network.online.target"
-# OctoPrint's own names the right one. Where that waits for NetworkManager, which needs D-Bus,
-# D-Bus is stopped after OctoPrint has ended.
+# OctoPrint's own unit names the right one. Where that waits for NetworkManager, which needs D-Bus,
+# D-Bus is stopped after OctoPrint.
 REAL_NETWORK = "network-online.target"
-# Stands for NetworkManager's.
+# Stands in for NetworkManager's.
 NETWORK = """\
 [Unit]
 After=dbus.service
@@ -60,8 +60,8 @@ Type=oneshot
 RemainAfterExit=yes
 ExecStart=/bin/true
 """
-# The hierarchies of control groups that systemd needs, as they are mounted where there is
-# version 1 of them. Where there is only version 2, it is one for all.
+# The hierarchies of control groups that systemd needs, with their mount options, in version 1.
+# Version 2 has a single hierarchy.
 HIERARCHIES = {"name=systemd": "none,name=systemd", "memory": "memory"}
 JOIN = 'for group in $CONTROL_GROUPS; do echo $$ >"$group/cgroup.procs"; done; exec "$@"'
 
@@ -70,8 +70,8 @@ class Machine:
     """A host that can be switched on and off, and whose power can be cut.
 
     Args:
-        folder: Where its disk is, and what belongs to one boot.
-        service: Lines for the section ``[Service]`` besides those of OctoPi.
+        folder: Where its disk and its runtime files are.
+        service: Lines of the section ``[Service]`` besides OctoPi's.
         waits_for_network: Whether OctoPrint waits for the network, so that D-Bus outlasts it
             when the machine goes down.
     """
@@ -86,7 +86,7 @@ class Machine:
         self._write_units(service, waits_for_network)
 
     def boot(self) -> None:
-        """Switch it on, and wait until OctoPrint answers."""
+        """Switch it on and wait until OctoPrint answers."""
         assert self._power is None, "It is on."
         (self.folder / "boot_id").write_text(f"{uuid.uuid4()}\n")
         (self.folder / "kernel-seqnum").write_bytes(struct.pack("=Q", next_kernel_message()))
@@ -102,7 +102,7 @@ class Machine:
         self._wait_for_octoprint()
 
     def reboot(self) -> None:
-        """In order, until OctoPrint answers again."""
+        """Reboot it cleanly and wait until OctoPrint answers again."""
         self.run("systemctl", "reboot", check=False)
         self._wait_until_off(signal.SIGHUP)
         self.boot()
@@ -112,7 +112,7 @@ class Machine:
         self._wait_until_off(signal.SIGINT)
 
     def cut_power(self) -> None:
-        """All in there is gone at once; nothing happens if it is off."""
+        """End everything in it at once; does nothing if it is off."""
         if self._power is None:
             return
         with contextlib.suppress(IndexError, psutil.NoSuchProcess, ProcessLookupError):
@@ -120,7 +120,7 @@ class Machine:
         self._wait_until_off()
 
     def run(self, *command: str, user: str = "root", check: bool = True) -> str:
-        """What a command prints that is run in there."""
+        """Run a command in it and return what that prints."""
         done = subprocess.run(
             [
                 *("nsenter", "--target", str(self._first_process()), "--all", "--"),
@@ -149,28 +149,28 @@ class Machine:
         self._wait_for_octoprint()
 
     def kill(self) -> None:
-        """OctoPrint dies, and nothing else of its service."""
+        """Kill OctoPrint's process, and no other of its service."""
         self.run("systemctl", "kill", "--signal=KILL", "--kill-who=main", SERVICE)
 
     def service_property(self, name: str) -> str:
-        """One of the properties that systemd knows of OctoPrint's service."""
+        """A property of OctoPrint's service, as systemd shows it."""
         return self.run("systemctl", "show", "--value", f"--property={name}", SERVICE).strip()
 
     def wait_until_dead(self) -> None:
-        """Until nothing of the service runs, and nothing will by itself."""
+        """Wait until nothing of the service runs or will be restarted."""
         wait_for(lambda: self.service_property("ActiveState") in ("failed", "inactive"))
 
     def wait_until_back(self) -> None:
-        """Until systemd has started it anew."""
+        """Wait until systemd has restarted it."""
         wait_for(lambda: self.service_property("NRestarts") != "0")
         self._wait_for_octoprint()
 
     def log(self) -> str:
-        """What its console, its journal if it is on, and OctoPrint's own log say."""
+        """Its console, its journal if it is on, and OctoPrint's own log."""
         octoprint = self.server.basedir / "logs" / "octoprint.log"
         logs = [self._console.read_text(errors="replace")]
         if self._is_on():
-            with contextlib.suppress(IndexError, psutil.NoSuchProcess):  # it is going off
+            with contextlib.suppress(IndexError, psutil.NoSuchProcess):  # it is shutting down
                 logs.append(self.run("journalctl", "--boot", check=False))
         if octoprint.exists():
             logs.append(octoprint.read_text(errors="replace"))
@@ -207,7 +207,7 @@ class Machine:
         return self._power is not None and self._power.poll() is None
 
     def _first_process(self) -> int:
-        """Its id on the host."""
+        """Its process id on the host."""
         assert self._power is not None, "It is off."
         return psutil.Process(self._power.pid).children()[0].pid
 
@@ -217,7 +217,7 @@ class Machine:
             raise RuntimeError(f"The machine went off:\n{self.log()}")
 
     def _wait_until_off(self, expected: int | None = None) -> None:
-        """The kernel ends the first process with one signal to reboot, and another to halt."""
+        """Wait for the first process: the kernel's signal to it tells a reboot from a halt."""
         assert self._power is not None
         ended = -self._power.wait(OFF_TIMEOUT_SECONDS)
         self._power = None
@@ -228,9 +228,9 @@ class Machine:
 
 
 def switching_on(folder: Path) -> list[str]:
-    """The command that is a machine; with it, or with the one who runs it, the machine ends.
+    """The command whose process is the machine, which ends with it or with its parent.
 
-    Its clocks begin at the boot, as those of any machine do.
+    Its clocks start at the boot, as on any machine.
     """
     return [
         *("setpriv", "--pdeathsig=KILL"),
@@ -245,7 +245,7 @@ def switching_on(folder: Path) -> list[str]:
 
 
 def next_kernel_message() -> int:
-    """The number of the kernel's next message: those before it are from before this boot."""
+    """The number of the kernel's next message; earlier ones are from before this boot."""
     number = 0
     messages = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
     try:
@@ -261,7 +261,7 @@ def next_kernel_message() -> int:
 
 
 def control_group_mounts() -> Iterator[tuple[str, str, str]]:
-    """The type, options and folder of each hierarchy that the machine gets a part of."""
+    """The type, options and folder of each hierarchy in which the machine gets a group."""
     for line in Path("/proc/mounts").read_text().splitlines():
         _, folder, kind, options, *_ = line.split()
         if kind == "cgroup2":
@@ -272,6 +272,6 @@ def control_group_mounts() -> Iterator[tuple[str, str, str]]:
 
 
 def remove_control_group(group: Path) -> None:
-    """Remove a control group in which nothing is left, with those below it."""
+    """Remove an empty control group and those below it."""
     for below in sorted(group.glob("**/"), reverse=True):
         below.rmdir()

@@ -1,4 +1,4 @@
-"""Why OctoPrint and its host went down, as a real systemd had a part in it."""
+"""Under a real systemd, the history tells why OctoPrint and its host went down."""
 
 import contextlib
 import re
@@ -7,17 +7,17 @@ import time
 import pytest
 import requests
 from accounts import PASSWORD
-from helpers import last_end, signed_in
+from helpers import at_this_kernel, last_end, signed_in
 
 HISTORY = "/plugin/octoprint_uptime/history"
 ALWAYS = "Restart=always"
-# Without swap, in which a machine would hoard for long.
+# Without swap, which would delay the end.
 LITTLE_MEMORY = ("MemoryMax=300M", "MemorySwapMax=0")
 
 
 @pytest.fixture
 def running(new_machine):
-    """Makes machines on which OctoPrint runs, and its history too."""
+    """A factory of machines on which OctoPrint runs and records its history."""
 
     def make(*service, **how):
         machine = new_machine(*service, **how)
@@ -39,12 +39,12 @@ def octoprint_end(machine):
 
 
 def system_end(machine):
-    """The boot before this one."""
+    """The end of the previous boot."""
     return history(machine)["system"][1]
 
 
 def told(entry):
-    """How it ended, and why."""
+    """Its end and its reason."""
     why = entry["why"]
     assert why["text"]
     assert all(item["source"] and item["text"] for item in why["evidence"])
@@ -56,14 +56,14 @@ def sources(entry):
 
 
 def die(machine, how):
-    """Have a plugin bring OctoPrint down, maybe before that has answered."""
+    """Let a plugin bring OctoPrint down, perhaps before the request is answered."""
     session = machine.server.login("admin", PASSWORD)
     with contextlib.suppress(requests.ConnectionError):
         session.post("/api/plugin/deaths", {"command": "die", "how": how}).raise_for_status()
     machine.wait_until_dead()
 
 
-class TestOrderly:
+class TestPlanned:
     def test_stop_then_start(self, running):
         machine = running()
         machine.stop()
@@ -105,7 +105,7 @@ class TestKilled:
         assert "systemd" in sources(end)
         assert before - 1 <= end["ended_at"] <= after + 1
 
-    def test_comes_back_by_itself(self, running):
+    def test_systemd_restarts_it(self, running):
         machine = running(ALWAYS)
         machine.kill()
         machine.wait_until_back()
@@ -122,7 +122,7 @@ class TestKilled:
         end = octoprint_end(machine)
         assert told(end) == ("crash", "killed", "certain")
         assert end["end_exact"] is True
-        # Nobody saw what became of the host.
+        # Nobody saw how the host ended.
         assert system_end(machine)["end"] == "unknown"
         for subject in history(machine)["summary"].values():
             assert subject["ends"]["power_loss"] == 0
@@ -140,10 +140,11 @@ class TestDeaths:
         assert "systemd" in sources(end)
 
     def test_takes_all_memory(self, running):
-        machine = running(*LITTLE_MEMORY)
-        die(machine, "leak")
-        machine.start()
-        end = octoprint_end(machine)
+        with at_this_kernel(alone=True):
+            machine = running(*LITTLE_MEMORY)
+            die(machine, "leak")
+            machine.start()
+            end = octoprint_end(machine)
         assert told(end) == ("crash", "out_of_memory", "certain")
         assert end["end_exact"] is True
 

@@ -1,4 +1,4 @@
-"""The machine itself: what it does stays in it, and its end leaves nothing."""
+"""The machine is isolated and leaves nothing behind."""
 
 from pathlib import Path
 

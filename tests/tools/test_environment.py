@@ -1,4 +1,4 @@
-"""What `make` does before anything else: see that all is there, or say what is not."""
+"""`make` first checks that everything it needs is there, and names what is missing."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 NOBODY = 65534
-# Of the environment only that, so that nobody's settings lead pip elsewhere.
+# Nothing else of the environment, so that no settings lead pip elsewhere.
 PLAIN = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
 
 
@@ -57,14 +57,14 @@ class TestWhatDebianBrings:
 
 @pytest.fixture
 def index():
-    """A package index that takes requests and never answers."""
+    """A package index that accepts requests and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         yield listening
 
 
 @contextlib.contextmanager
 def making(folder, index):
-    """tools/venv.sh, when pip has asked the index for a package."""
+    """Run tools/venv.sh until pip has asked the index for a package."""
     command = ["tools/venv.sh", folder, sys.executable, "1.11.8", ""]
     url = f"http://127.0.0.1:{index.getsockname()[1]}/simple"
     with subprocess.Popen(
@@ -85,7 +85,7 @@ def making(folder, index):
 
 @pytest.fixture
 def interruptible():
-    """What runs in a shell's background ignores SIGINT, and so would its children."""
+    """Undo that a shell's background processes, and their children, ignore SIGINT."""
     former = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, former)
@@ -98,7 +98,7 @@ class TestEnvironment:
         folder = tmp_path / "venv"
         with making(folder, index) as (process, asking):
             assert folder.exists()
-            # As Ctrl-C does, and make when it is ended.
+            # As Ctrl-C does, and make when it is terminated.
             os.killpg(process.pid, by) if by == signal.SIGINT else process.send_signal(by)
             assert process.wait(60) == 128 + by
             assert not folder.exists()
@@ -112,7 +112,7 @@ class TestEnvironment:
             assert "OctoPrint 1.11.8 cannot be installed for Python" in process.stderr.read()
         assert not folder.exists()
 
-    def test_what_lost_its_power_is_made_anew(self, tmp_path, index):
+    def test_an_environment_cut_off_by_a_power_loss_is_rebuilt(self, tmp_path, index):
         folder = tmp_path / "venv"
         half_made = folder / "bin" / "python"
         half_made.parent.mkdir(parents=True)

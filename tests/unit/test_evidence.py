@@ -1,9 +1,12 @@
-"""What is found after a start, on boards and in files as they are left behind."""
+"""After a start, the evidence is found in the record and in the files left behind."""
 
+import contextlib
 import json
 import os
 import struct
+import subprocess
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -64,7 +67,7 @@ def words(**left):
 
 
 def why(board, subject="octoprint"):
-    """Why the run before the running one ended."""
+    """The ``why`` of the previous run."""
     verdict = board.answer(days=365)[subject][1]["why"].verdict
     return verdict.reason, verdict.grade
 
@@ -151,7 +154,7 @@ class TestVitals:
             board.off(60).beat(load=float(minute))
         board.off(20).kill().off(5).start()
         kept = [(beat["seconds_before"], beat["load"]) for beat in vitals(board)]
-        # The end is known no better than by the last of them.
+        # The last vital signs are the best estimate of the end.
         assert kept == [(0, 199), (60, 198), (300, 194), (900, 184), (3600, 139)]
 
     def test_a_short_run_has_few(self, board):
@@ -185,7 +188,7 @@ class TestVitals:
 
 
 class TestRegisters:
-    """What a board's reset register says counts once it is known to say something."""
+    """A board's reset register is evidence only once it is known to be meaningful."""
 
     def lose_power(self, board, **registers):
         board.up(60).kill().off(60).boot().off(20).start(scene=Scene(registers=registers))
@@ -194,7 +197,7 @@ class TestRegisters:
         board.up(60).goodbye("reboot").off(5).boot().off(20)
         board.start(scene=Scene(registers=registers))
 
-    def test_not_before_an_orderly_reboot(self, board):
+    def test_not_before_a_clean_reboot(self, board):
         board.start()
         self.lose_power(board, power_reset=2)
         assert why(board) == ("unknown", "unknown")
@@ -258,7 +261,7 @@ class TestChangedVersions:
 
 
 class TestPanic:
-    """A record of the kernel's own end counts once, and not if it was always there."""
+    """A panic record counts once, and not if it predates the plugin."""
 
     def lose_power(self, board, *panics):
         board.up(600).kill().off(60).boot().off(20).start(scene=Scene(panics=frozenset(panics)))
@@ -273,13 +276,13 @@ class TestPanic:
     def test_one_that_was_there_before_the_plugin(self, board):
         board.start().up(60)
         with board.history.transaction():
-            board.history._database.execute("DELETE FROM panics")  # as in a file of 0.2.0
+            board.history._database.execute("DELETE FROM panics")  # as in a file of version 0.2.0
         self.lose_power(board, "dmesg-old")
         assert why(board) == ("unknown", "unknown")
 
 
 class TestSilence:
-    """A witness knows when OctoPrint died, and so for how long it had not done anything."""
+    """The witness's report shows how long OctoPrint had been silent before it died."""
 
     def die(self, board, minutes):
         for _ in range(5):
@@ -295,6 +298,13 @@ class TestSilence:
         board.start(token=TOKEN)
         self.die(board, minutes)
         assert why(board) == verdict
+
+    def test_the_heartbeat_of_an_event_makes_no_silence(self, board):
+        board.start(token=TOKEN)
+        board.off(600).beat(load=1.0).off(600).beat(load=1.0).off(65).beat(load=1.0).off(300)
+        report = read(NOTHING_SEEN)._replace(died=board.now.since_boot)
+        board.kill().off(5).start(scene=words(report=report))
+        assert why(board) == ("unknown", "unknown")
 
 
 class TestWrapper:
@@ -335,7 +345,7 @@ ZOMBIE = "4711 (a) b) Z 1 4711 4711 0 -1 4194316 0 0 0 0 0 768"
 
 
 def read(text):
-    """What a report says that is in a file with blanks behind it."""
+    """The report in a file that is padded with blanks."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "witness")
         file.write_text(text + " " * 100)
@@ -367,7 +377,7 @@ class TestReport:
 
 
 class TestLook:
-    """In the files of a scripted board."""
+    """The evidence is read from the files of a scripted board."""
 
     @pytest.fixture
     def root(self, tmp_path):
@@ -423,7 +433,7 @@ class TestLook:
         assert left.exception == {"thread": "x"}
         assert left.report.pid == 4711
 
-    def test_what_is_torn_there_costs_itself_alone(self, root):
+    def test_a_torn_file_loses_only_itself(self, root):
         run = root / "last_words" / TOKEN
         run.mkdir(parents=True)
         (run / "fault").write_text(SEGFAULT)
@@ -445,7 +455,7 @@ class TestLook:
         folder = root / "last_words"
         for token in ("own", "last", "older", "oldest"):
             (folder / token).mkdir(parents=True)
-            # The board has no clock: what it wrote before may be of the future.
+            # The board has no clock, so older files may have times in the future.
             at = 0 if token == "own" else NOON
             os.utime(folder / token, (at, at))
         forget_other_runs(folder, ("own", "last"))
@@ -468,7 +478,7 @@ class TestLook:
         },
     )
 )
-def test_whatever_was_left_behind_the_history_goes_on(left):
+def test_the_history_goes_on_whatever_was_left_behind(left):
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder, "last_words", TOKEN)
         run.mkdir(parents=True)
@@ -479,3 +489,41 @@ def test_whatever_was_left_behind_the_history_goes_on(left):
         board.start(token=TOKEN).up(60).kill().off(5).start(scene=scene, plugins=PLUGINS)
         assert [run["end"] for run in board.answer()["octoprint"]] == ["running", "crash"]
         board.kill()
+
+
+class TestAWitnessThatStillWrites:
+    """A start waits for the witness, but not for another process with its id."""
+
+    UNFINISHED = "witness {}\nsince 1\nbegan 1\ndied 1\npid 4711\n"
+
+    @pytest.fixture
+    def beside(self, tmp_path):
+        """A function that starts a process with these arguments, ended after the test."""
+        with contextlib.ExitStack() as ended:
+
+            def start(*arguments):
+                process = subprocess.Popen(["/bin/sh", "-c", "read line", *arguments], stdin=-1)
+                ended.callback(process.communicate)
+                return process
+
+            yield start
+
+    def test_it_is_waited_for(self, tmp_path, beside):
+        file = tmp_path / TOKEN / "witness"
+        file.parent.mkdir()
+        process = beside(str(file))
+        file.write_text(self.UNFINISHED.format(process.pid))
+        finish = threading.Timer(
+            0.3, lambda: file.write_text(f"{file.read_text()}oom_kills 4\nend\n")
+        )
+        finish.start()
+        assert read_report(file, patience_seconds=60).oom_kills == 4
+
+    def test_a_foreign_process_is_not(self, tmp_path, beside):
+        file = tmp_path / TOKEN / "witness"
+        file.parent.mkdir()
+        file.write_text(self.UNFINISHED.format(beside("octoprint").pid))
+        read = threading.Thread(target=read_report, args=(file, 3600), daemon=True)
+        read.start()
+        read.join(30)
+        assert not read.is_alive()

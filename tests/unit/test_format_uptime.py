@@ -21,7 +21,7 @@ CASES = [
     for format_name, text in zip(TABLE["columns"][1:], row[1:])
 ]
 SECONDS_IN = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-# The smallest unit each format shows: what is lost is less than one of it.
+# The smallest unit of each format; the text drops less than one of these.
 RESOLUTION = {"full": 1, "dhm": 60, "dh": 3600, "d": 86400, "short": 60}
 
 every_format = pytest.mark.parametrize("name", FORMATS)
@@ -38,7 +38,7 @@ def test_text(name, seconds, text):
 
 @every_format
 @pytest.mark.parametrize("value", TABLE["not_numbers"] + [1 + 2j, b"60", object], ids=repr)
-def test_what_is_no_number_is_named_in_a_type_error(name, value):
+def test_a_type_error_names_what_is_not_a_number(name, value):
     with pytest.raises(TypeError, match=re.escape(repr(value))):
         FORMATS[name](value)
 
@@ -47,7 +47,7 @@ def test_what_is_no_number_is_named_in_a_type_error(name, value):
 @pytest.mark.parametrize(
     "value", [math.nan, math.inf, -math.inf, Decimal("NaN"), Decimal("-Infinity")], ids=repr
 )
-def test_what_is_not_finite_is_named_in_a_value_error(name, value):
+def test_a_value_error_names_what_is_not_finite(name, value):
     with pytest.raises(ValueError, match=re.escape(repr(value))):
         FORMATS[name](value)
 
@@ -81,7 +81,7 @@ def test_units_fall_and_only_the_first_may_overflow(name, seconds):
 
 
 def test_the_package_lends_all_five():
-    # By its name: the attribute of the package is the function.
+    # By its name, because the package's attribute is the function.
     module = import_module("octoprint_uptime.format_uptime")
     assert octoprint_uptime.format_uptime is module.format_uptime
     for name in octoprint_uptime.__all__:

@@ -1,4 +1,4 @@
-"""The file: what it survives, what it refuses, how large it gets."""
+"""The history's file survives kills and damage, refuses newer versions and stays small."""
 
 import contextlib
 import sqlite3
@@ -8,6 +8,7 @@ import soak
 from board import NOON, Board
 
 from octoprint_uptime.history import record
+from octoprint_uptime.history.position import Position
 from octoprint_uptime.history.record import (
     History,
     Instant,
@@ -34,14 +35,14 @@ def opened(path):
 
 
 def test_what_was_written_is_there_after_a_kill(path):
-    board = Board(path).start().write("connected", 5.0, "A").write("printing", "x").up(60).kill()
+    board = Board(path).start().write("connected", 5.0, "A").print("x").up(60).kill()
     before = board.off(5).start().records()
     assert before.runs[0].printing == "x"
     assert before.runs[0].seen == 60
     assert before.connections[0].port == "A"
 
 
-def test_a_transaction_is_written_wholly_or_not_at_all(path):
+def test_a_transaction_is_all_or_nothing(path):
     board = Board(path).start()
 
     def write_half():
@@ -69,27 +70,30 @@ def test_a_run_never_begins_before_the_one_before_it_ended(path):
 def test_clear_leaves_what_runs(path):
     board = Board(path).start().write("connected", 0.0, "A").up(60).kill().off(5).boot()
     board.start().write("connected", 0.0, "B").write("disconnected", 5.0, True)
-    board.write("connected", 6.0, "C").write("clear")
+    board.write("print_started", 7.0, "a").write("print_ended", 8.0, "done")
+    board.write("connected", 6.0, "C").write("print_started", 9.0, "b").write("clear")
     records = board.records()
     assert [run.id for run in records.runs] == [2]
     assert [boot.id for boot in records.boots] == [2]
     assert [connection.port for connection in records.connections] == ["C"]
+    assert [print_.file for print_ in records.prints] == ["b"]
 
 
 def test_the_totals_outlive_pruning_and_go_with_clearing(path):
     board = Board(path)
     for _ in range(3):
-        board.start().write("connected", 0.0, "A").write("printing", "a.gcode").up(60).kill()
+        board.start().write("connected", 0.0, "A").print("a.gcode").up(60).kill()
         board.off(5)
     board.start().write("undervoltage", 0.0).write("undervoltage", 0.0)
     totals = {
         ("octoprint", "crash"): 3,
         ("octoprint", "interrupted_print"): 3,
         ("octoprint", "undervoltage"): 1,
+        ("octoprint", "undervoltages"): 2,
         ("printer", "octoprint_down"): 3,
     }
     assert board.history.totals() == totals
-    board.write("prune", 4, 4)
+    board.write("prune", 4, 4, 1)
     assert len(board.records().runs) == 1
     assert board.history.totals() == totals
     board.write("clear")
@@ -178,7 +182,9 @@ def test_ninety_days_with_twenty_restarts_a_day_stay_under_a_megabyte(path):
             board.off(DAY / 20 - 3000).boot().off(20)
             board.history.begin(NewRun(board.kernel_id * 4, 0.0, "2.0.0rc7"), board.now)
             board.history.connected(board.now.since_boot, "/dev/serial/by-id/usb-Prusa_MK4-if00")
-            board.history.printing("customers/2026/a rather long name of a part.gcode")
+            board.history.print_started(
+                board.now.since_boot, "customers/2026/a rather long name of a part.gcode"
+            )
             board.off(2980)
             board.history.beat(board.now.since_boot)
     board.kill()
@@ -196,10 +202,14 @@ def test_no_index_for_other_processes_is_written(path):
         board.kill()
 
 
-def test_a_heartbeat_writes_one_page(path):
+@pytest.mark.parametrize("file", [None, "x" * 2000 + ".gcode"])
+def test_a_heartbeat_writes_one_page(path, file):
     board = Board(path).start()
+    if file:
+        board.print(file)
+    position = file and Position(file, "local", 63.25, 84_000_000, 134_000_000, 41.2, 11_520)
     log = path.with_name("history.db-wal")
     for _ in range(5):
         before = log.stat().st_size
-        board.off(60).beat()
+        board.off(60).beat(position)
         assert log.stat().st_size - before == record.PAGE_BYTES + 24

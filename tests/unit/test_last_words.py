@@ -1,4 +1,4 @@
-"""The last words of processes that die, each in a process of its own."""
+"""A dying process leaves its last words; each test runs its own process."""
 
 import json
 import subprocess
@@ -29,7 +29,7 @@ def fail_in_a_thread(error):
 
 @pytest.fixture
 def run(tmp_path):
-    """Runs a script in which last words can be caught; what it printed as an error."""
+    """A function that runs a script that can catch last words; returns its errors."""
 
     def run(script):
         return subprocess.run(
@@ -49,7 +49,7 @@ def test_a_native_crash(run, tmp_path):
     assert "ctypes" in dump
 
 
-def test_who_has_enabled_it_before_keeps_it(run, tmp_path):
+def test_an_earlier_faulthandler_stays_enabled(run, tmp_path):
     printed = run("faulthandler.enable(); arm(); ctypes.string_at(0)")
     assert "Segmentation fault" in printed
     assert not (tmp_path / "fault").exists()
@@ -82,13 +82,13 @@ def test_one_in_the_main_thread(run, tmp_path):
     assert "KeyError" in printed
 
 
-def test_a_thread_that_fails_again_and_again_wears_no_card(run, tmp_path):
+def test_a_thread_that_keeps_failing_does_not_wear_out_the_card(run, tmp_path):
     run("arm(); fail_in_a_thread(KeyError('first')); fail_in_a_thread(KeyError('second'))")
     assert json.loads((tmp_path / "exception").read_text())["message"] == "'first'"
 
 
 @pytest.mark.parametrize("leave", ["sys.exit(1)", "fail_in_a_thread(SystemExit(1))"])
-def test_who_leaves_on_purpose_says_nothing(run, tmp_path, leave):
+def test_a_deliberate_exit_leaves_no_last_words(run, tmp_path, leave):
     run(f"arm(); {leave}")
     assert (tmp_path / "exception").read_text() == ""
 

@@ -1,4 +1,4 @@
-"""What Prometheus is told, as its own parsers read it."""
+"""Prometheus's own parsers read the right metrics."""
 
 import pytest
 from prometheus_client import REGISTRY, Counter, openmetrics, parser
@@ -16,18 +16,22 @@ TOTALS = {
     ("printer", "error"): 7,
     ("octoprint", "interrupted_print"): 3,
     ("octoprint", "undervoltage"): 4,
+    ("octoprint", "undervoltages"): 9,
 }
 REASONS = {
     ("octoprint", "crash", "out_of_memory"): 1,
     ("octoprint", "crash", "unknown"): 1,
     ("octoprint", "restart", "update"): 3,
     ("system", "power_loss", "undervoltage"): 1,
+    ("printer", "disconnected", "requested"): 5,
+    ("printer", "error", "unplugged"): 4,
+    ("printer", "error", "unknown"): 3,
 }
 BUILD = {"version": "0.2.0", "octoprint_version": "1.11.8", "python_version": '3.11"\n\\'}
 NOW = 1_790_000_000.0
 PREFIX = "octoprint_uptime_"
 
-# What Prometheus 2 sends.
+# As Prometheus 2 sends it.
 PROMETHEUS = (
     "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
     "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
@@ -39,7 +43,7 @@ READERS = {
 
 
 class Told:
-    """A collector whose facts a test may change."""
+    """A collector whose facts a test can change."""
 
     def __init__(self):
         self.uptimes = UPTIMES
@@ -75,7 +79,9 @@ def test_every_fact_in_both_formats(told, accept):
     samples = told.samples(accept)
     ends = {key: value for key, value in samples.items() if key[0] == "ends_total"}
     reasons = {key: value for key, value in samples.items() if key[0] == "ends_by_reason_total"}
-    assert {key: samples[key] for key in samples.keys() - ends.keys() - reasons.keys()} == {
+    lost = {key: value for key, value in samples.items() if key[0] == "connections_lost_total"}
+    others = samples.keys() - ends.keys() - reasons.keys() - lost.keys()
+    assert {key: samples[key] for key in others} == {
         ("system_start_time_seconds",): 1_789_906_215.488,
         ("process_start_time_seconds",): 1_789_996_338.73,
         ("printer_connected_time_seconds",): 1_789_999_939.5,
@@ -84,15 +90,16 @@ def test_every_fact_in_both_formats(told, accept):
         ("printer_connected",): 1,
         ("interrupted_prints_total",): 3,
         ("undervoltage_runs_total",): 4,
+        ("undervoltage_total",): 9,
         ("build_info", *sorted(BUILD.values())): 1,
     }
-    # Those that never happened are there too: Prometheus counts from a 0 it has seen.
+    # Ends that never happened are exported too: Prometheus must see a counter's 0 first.
     assert ends == {
         ("ends_total", *sorted((end, subject))): TOTALS.get((subject, end), 0)
         for subject, ways in ENDS.items()
         for end in ways
     }
-    # Of the reasons, those of unplanned ends and those that have happened.
+    # Reasons are exported if they explain unplanned ends or have occurred.
     unplanned = {
         (*what, reason): 0
         for what in (("octoprint", "crash"), ("system", "power_loss"))
@@ -101,6 +108,12 @@ def test_every_fact_in_both_formats(told, accept):
     assert reasons == {
         ("ends_by_reason_total", *sorted((end, reason, subject))): count
         for (subject, end, reason), count in {**unplanned, **REASONS}.items()
+        if subject != "printer"
+    }
+    # The printer's reasons are those of lost connections only.
+    assert lost == {
+        ("connections_lost_total", reason): REASONS.get(("printer", "error", reason), 0)
+        for reason in verdict.REASONS["printer", "error"]
     }
 
 
@@ -115,15 +128,17 @@ def test_types_units_and_help(told):
         "printer_connected": "gauge",
         "ends": "counter",
         "ends_by_reason": "counter",
+        "connections_lost": "counter",
         "interrupted_prints": "counter",
         "undervoltage_runs": "counter",
+        "undervoltage": "counter",
         "build": "info",
     }
     for family in told.families():
         assert family.unit == ("seconds" if family.name.endswith("_seconds") else "")
         assert family.documentation.endswith(".")
         if family.type == "counter":
-            assert "pruning leave it as it is;" in family.documentation
+            assert "pruning do not change it;" in family.documentation
 
 
 @pytest.mark.parametrize(
@@ -153,7 +168,7 @@ def test_without_a_printer(told):
     assert ("printer_connected_time_seconds",) not in samples
 
 
-def test_what_nobody_knows_is_not_there(told):
+def test_unknown_values_are_left_out(told):
     told.uptimes = Uptimes(host=None, octoprint=None, printer=None)
     told.totals = None
     assert [key[0] for key in told.samples()] == ["printer_connected", "build_info"]

@@ -1,30 +1,9 @@
-"""A record and its copies, on real files."""
+"""A copy of a record is told from the original."""
 
 import shutil
 
-import pytest
-
 from octoprint_uptime.history import original
 from octoprint_uptime.history.original import TOKEN_FILE, Original
-
-
-@pytest.fixture
-def on_board(tmp_path, monkeypatch):
-    """Puts the card into the board with that serial number."""
-
-    def on(serial):
-        file = tmp_path / "serial-number"
-        file.write_text(serial)
-        monkeypatch.setattr(original, "BOARD_SERIAL_FILE", file)
-
-    on("10000000a1b2c3d4\0")
-    return on
-
-
-@pytest.fixture
-def folder(tmp_path):
-    (tmp_path / "data").mkdir()
-    return tmp_path / "data"
 
 
 def test_the_original(on_board, folder):
@@ -35,6 +14,12 @@ def test_the_original(on_board, folder):
 def test_a_backup_lacks_the_token(on_board, folder):
     seal = Original(folder).new_seal()
     (folder / TOKEN_FILE).unlink()
+    assert not Original(folder).is_sealed_by(seal)
+
+
+def test_a_damaged_token(on_board, folder):
+    seal = Original(folder).new_seal()
+    (folder / TOKEN_FILE).write_bytes(b"\xff\0")
     assert not Original(folder).is_sealed_by(seal)
 
 

@@ -1,20 +1,20 @@
-"""Power cuts on a pretended disk, of what a real recorder has written."""
+"""The history survives power cuts on a simulated disk."""
 
 import os
 import random
 import shutil
 
-import power_cuts
 import pytest
-from power_cuts import COPIED, DAMAGED, LOST
-from recorder_story import TOKEN
+from shared import power_cuts
+from shared.power_cuts import COPIED, DAMAGED, LOST
+from shared.recorder_story import TOKEN
 
 CUTS = 50
 
 
 @pytest.fixture
 def watched():
-    """Watches a recorder in a new folder."""
+    """A recorder watched in a new folder."""
     if shutil.which("strace") is None:
         not_run = "power cuts not tried, no strace"
         if os.environ.get("CI") == "true":

@@ -1,4 +1,4 @@
-"""The reader on the real psutil; its /proc and the clocks are scripted."""
+"""The reader works with the real psutil on a scripted /proc and scripted clocks."""
 
 import os
 import sys
@@ -17,9 +17,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="scripts Linux's
 
 
 class Board:
-    """A machine whose wall clock can be set and whose boot and process are long past.
+    """A machine with a settable wall clock that booted long ago.
 
-    psutil itself is the real one: it reads this board's /proc.
+    The real psutil reads its /proc.
     """
 
     def __init__(self, proc: Path, uptime: float, process_age: float) -> None:
@@ -53,7 +53,7 @@ class Board:
         self._write_boot_time()
 
     def _write_boot_time(self) -> None:
-        # As the kernel does: derived from the wall clock, fraction cut.
+        # As the kernel does: derived from the wall clock, without the fraction.
         (self._proc / "stat").write_text(f"cpu  0 0\nbtime {int(self.wall - self.uptime)}\n")
 
 
@@ -118,7 +118,7 @@ def test_time_asleep_counts(board):
 def test_here_and_now_it_is_the_kernels_own_uptime():
     before = kernels_uptime()
     host = UptimeReader().read().host
-    assert before - 0.01 <= host <= kernels_uptime() + 0.01  # it tells hundredths
+    assert before - 0.01 <= host <= kernels_uptime() + 0.01  # it has hundredths
 
 
 def kernels_uptime():
@@ -145,7 +145,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=repr)
-def test_a_host_that_cannot_be_told_is_none_alone(mocker, refusal):
+def test_an_unknown_host_uptime_is_none(mocker, refusal):
     mocker.patch("psutil.Process.create_time", return_value=time.time() - 100)
     mocker.patch("psutil.boot_time", side_effect=refusal)
     reader = UptimeReader()
@@ -156,7 +156,7 @@ def test_a_host_that_cannot_be_told_is_none_alone(mocker, refusal):
 
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=repr)
-def test_a_process_that_cannot_be_told_is_none_alone(mocker, refusal):
+def test_an_unknown_process_uptime_is_none(mocker, refusal):
     mocker.patch("psutil.boot_time", return_value=time.time() - 5000)
     mocker.patch("psutil.Process", side_effect=refusal)
     reader = UptimeReader()

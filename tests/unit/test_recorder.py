@@ -1,6 +1,7 @@
-"""The recorder's thread, on a disk that fails and works again."""
+"""The recorder's thread survives a disk that fails and recovers."""
 
 import contextlib
+import json
 import logging
 import resource
 import sqlite3
@@ -9,8 +10,9 @@ import threading
 import pytest
 from helpers import wait_for
 
+from octoprint_uptime.history.position import Position
 from octoprint_uptime.history.record import History, Instant
-from octoprint_uptime.history.recorder import HistoryUnavailableError, Recorder
+from octoprint_uptime.history.recorder import HistoryUnavailableError, Recorder, nowhere
 
 DAY = 86400.0
 
@@ -22,10 +24,10 @@ def path(tmp_path):
 
 @pytest.fixture
 def new_recorder(path, request):
-    """Makes recorders, each of which has begun, unless the disk fails."""
+    """A factory of recorders that have begun, unless the disk fails."""
     made = []
 
-    def make(heartbeat_seconds=3600.0, history_days=90, changed=lambda: None):
+    def make(heartbeat_seconds=3600.0, history_days=90, changed=lambda: None, position=nowhere):
         recorder = Recorder(
             path,
             logging.getLogger(request.node.name),
@@ -33,7 +35,7 @@ def new_recorder(path, request):
             lambda: history_days,
             changed,
         )
-        recorder.start(age=1.0, octoprint_version="1.11.8")
+        recorder.start(age=1.0, octoprint_version="1.11.8", position=position)
         reached(recorder)
         made.append(recorder)
         return recorder
@@ -45,7 +47,7 @@ def new_recorder(path, request):
 
 
 def reached(recorder):
-    """Until the recorder has tried to write all that came before."""
+    """Wait until the recorder has tried to write everything so far."""
     for _ in range(2):
         event = threading.Event()
         recorder.soon(event.set)
@@ -59,7 +61,9 @@ def messages(caplog):
 def test_what_is_recorded(new_recorder):
     first = new_recorder()
     first.connected("/dev/ttyUSB0")
-    first.printing("x.gcode")
+    first.print_started("benchy.gcode")
+    first.print_ended("done")
+    first.print_started("x.gcode")
     first.undervoltage()
     first.stop()
     second = new_recorder()
@@ -70,6 +74,9 @@ def test_what_is_recorded(new_recorder):
     assert records.runs[0].undervoltage == 1
     assert records.runs[0].ended >= records.runs[0].started + 1
     assert [(c.port, c.ended) for c in records.connections] == [("/dev/ttyUSB0", None)]
+    assert [(p.file, p.result) for p in records.prints] == [
+        *(("benchy.gcode", "done"), ("x.gcode", None))
+    ]
 
 
 def test_heartbeats(new_recorder):
@@ -80,9 +87,21 @@ def test_heartbeats(new_recorder):
 
 def test_file_names_need_not_be_unicode(new_recorder):
     recorder = new_recorder()
-    recorder.printing("\udcff.gcode")
+    recorder.print_started("\udcff.gcode")
     reached(recorder)
     assert recorder.records().runs[0].printing == "?.gcode"
+
+
+def test_a_goodbye_asks_once_more_where_the_print_is(new_recorder):
+    name = "\udcff.gcode"
+    position = Position(name, "local", position_bytes=10)
+    recorder = new_recorder(position=lambda: position)
+    recorder.print_started(name)
+    reached(recorder)
+    position = position._replace(position_bytes=11)
+    recorder.stop()
+    stopped_at = new_recorder().records().runs[0].stopped_at
+    assert json.loads(stopped_at)["position_bytes"] == 11
 
 
 def test_what_changed_is_told(new_recorder):
@@ -132,7 +151,7 @@ class TestTrouble:
         try:
             recorder.connected("/dev/ttyUSB0")
             reached(recorder)
-            recorder.printing("x.gcode")
+            recorder.print_started("x.gcode")
             reached(recorder)
             assert len(recorder.records().runs) == 2
             with pytest.raises(HistoryUnavailableError):
@@ -145,8 +164,8 @@ class TestTrouble:
         assert recorder.records().connections[0].port == "/dev/ttyUSB0"
         assert recorder.records().runs[1].printing == "x.gcode"
         cannot, can = messages(caplog)
-        assert cannot.startswith("The history cannot be written: ")
-        assert can == "The history can be written again"
+        assert cannot.startswith("Could not write the history: ")
+        assert can == "Writing the history works again"
 
     def test_a_disk_that_fails_from_the_start(self, new_recorder, path, caplog):
         caplog.set_level(logging.INFO)
@@ -191,13 +210,26 @@ class TestTrouble:
         assert len(messages(caplog)) == 1
         assert str(aside) in messages(caplog)[0]
 
-    def test_what_no_one_expected_costs_the_history_alone(self, new_recorder, caplog, mocker):
+    def test_an_unexpected_error_loses_only_the_history(self, new_recorder, caplog, mocker):
         recorder = new_recorder()
         mocker.patch.object(History, "beat", side_effect=ZeroDivisionError)
         recorder.beat()
         recorder._thread.join(30)
-        assert messages(caplog) == ["No more history is recorded"]
+        assert messages(caplog) == [
+            "The history is no longer recorded, because of an unexpected error"
+        ]
         assert len(recorder.records().runs) == 1
+
+    def test_a_failing_listener_does_not_stop_it(self, new_recorder, caplog):
+        def fail():
+            raise RuntimeError("of somebody else's")
+
+        recorder = new_recorder(changed=fail)
+        recorder.soon(fail)
+        recorder.connected("A")
+        reached(recorder)
+        assert [connection.port for connection in recorder.records().connections] == ["A"]
+        assert messages(caplog) == ["Could not announce a change in the history"]
 
     def test_damage_while_it_runs(self, new_recorder, path, caplog, mocker):
         recorder = new_recorder()

@@ -1,4 +1,4 @@
-"""How runs ended and when, on boards whose clocks do what clocks do."""
+"""Reports tell how and when runs ended, whatever the board's clock does."""
 
 import csv
 import io
@@ -10,9 +10,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from board import NOON, Board
 
+from octoprint_uptime.history import report
 from octoprint_uptime.history.ends import ENDS
+from octoprint_uptime.history.position import Position
 from octoprint_uptime.history.record import Boot, NewRun
-from octoprint_uptime.history.report import known_boots
+from octoprint_uptime.history.report import Why, known_boots
 from octoprint_uptime.telling.answers import history_csv
 
 HOUR = 3600.0
@@ -45,6 +47,7 @@ class TestHowItEnded:
             "end_exact": True,
             "downtime_seconds": 20,
             "interrupted_print": None,
+            "stopped_at": None,
             "undervoltage": False,
             "octoprint_version": "1.11.8",
             "why": ended["why"],
@@ -120,12 +123,12 @@ class TestHowItEnded:
 
 
 class TestRestored:
-    """A copy of the record raises no alarm, and no one saw what the original did since."""
+    """A copy of the record raises no alarm; what the original did since is unknown."""
 
     @pytest.mark.parametrize("end", ["goodbye", "kill"])
     @pytest.mark.parametrize("on_another_boot", [True, False])
     def test_however_the_copy_was_made(self, board, end, on_another_boot):
-        board.start().write("printing", "a.gcode").up(600)
+        board.start().print("a.gcode").up(600)
         getattr(board, end)().off(HOUR)
         if on_another_boot:
             board.boot()
@@ -144,12 +147,12 @@ class TestRestored:
         assert totals.pop(("system", "restored"), 0) == on_another_boot
         assert totals == {("octoprint", "restored"): 1}
 
-    def test_what_the_copy_calls_news_is_none(self, board):
+    def test_what_is_new_to_the_copy_is_not_an_outage(self, board):
         board.start().up(600).kill().start().up(600).kill().start(copied=True)
         assert ends(board.answer()["octoprint"]) == ["running", "restored", "crash"]
         assert board.timeline().unacknowledged() is None
 
-    def test_only_what_nobody_saw_counts_neither_way(self, board):
+    def test_only_unrecorded_time_counts_neither_way(self, board):
         board.start().up(600).kill().off(600).start().up(600).kill().off(DAY)
         board.start(copied=True).up(600)
         summary = board.answer()["summary"]["octoprint"]
@@ -179,7 +182,37 @@ class TestPrinter:
             "seconds": 60,
             "end": "disconnected",
             "port": "/dev/ttyUSB0",
+            "why": Why("printer", "disconnected", "{}", None),
         }
+
+    def test_why(self, board):
+        board.start().write("connected", 0.0, "A").up(60)
+        assert board.answer()["printer"][0]["why"] is None
+        board.write("disconnected", 60.0, True)
+        # Facts about the connection take a second.
+        assert board.answer()["printer"][0]["why"].verdict.reason == "unknown"
+        board.write("explain", 60.0, "error", "silent", '{"timed_out":true}')
+        board.write("explain", 60.0, "error", "unplugged", '{"gone":"usb"}')
+        told = board.answer()["printer"][0]["why"].verdict
+        assert (told.reason, told.grade) == ("silent", "certain")
+        assert board.history.reasons() == {("printer", "error", "silent"): 1}
+
+    def test_why_comes_too_late(self, board):
+        board.start().write("connected", 0.0, "A").up(60).write("disconnected", 60.0, True)
+        board.write("clear").write("explain", 60.0, "error", "silent", "{}")
+        assert board.history.reasons() == {}
+        board.write("connected", 70.0, "A").up(60).write("disconnected", 120.0, True)
+        board.kill().off(5).start().write("connected", 130.0, "A").up(5)
+        board.write("explain", 120.0, "error", "silent", "{}").kill()
+        board.off(5).start()
+        assert board.history.reasons() == {
+            ("octoprint", "crash", "unknown"): 2,
+            ("printer", "error", "unknown"): 1,
+            ("printer", "octoprint_down", "octoprint_down"): 1,
+        }
+        down, error = board.answer()["printer"]
+        assert down["why"].verdict.reason == "octoprint_down"
+        assert error["why"].verdict.reason == "unknown"
 
     def test_a_second_connection_ends_the_first(self, board):
         board.start().write("connected", 0.0, "A").up(60).write("connected", 50.0, "B")
@@ -188,15 +221,67 @@ class TestPrinter:
 
 class TestInterruptedPrint:
     def test_it_is_named(self, board):
-        board.start().write("printing", "a/benchy.gcode").up(60)
+        board.start().print("a/benchy.gcode").up(60)
         assert board.answer()["octoprint"][0]["interrupted_print"] is None
         board.kill().off(10).start()
         assert board.answer()["octoprint"][1]["interrupted_print"] == "a/benchy.gcode"
 
     def test_one_that_has_ended_is_not(self, board):
-        board.start().write("printing", "benchy.gcode").up(60).write("printing", None)
+        board.start().print("benchy.gcode").up(60).write(
+            "print_ended", board.now.since_boot, "done"
+        )
         board.kill().off(10).start()
         assert board.answer()["octoprint"][1]["interrupted_print"] is None
+
+
+class TestPrints:
+    def test_results(self, board):
+        board.start().write("print_started", 0.0, "a.gcode").up(60)
+        board.write("print_ended", 60.0, "done").write("print_started", 70.0, "b.gcode").up(60)
+        board.write("print_ended", 100.0, "cancelled").write("print_started", 110.0, "c.gcode")
+        board.write("print_ended", 120.0, "failed").write("print_started", 120.0, "d.gcode")
+        board.up(120).kill().off(20).start().write("print_started", 265.0, "e.gcode").up(10)
+        prints = board.answer()["prints"]
+        assert [(print_["file"], print_["result"]) for print_ in prints] == [
+            ("e.gcode", "running"),
+            ("d.gcode", "interrupted"),
+            ("c.gcode", "failed"),
+            ("b.gcode", "cancelled"),
+            ("a.gcode", "done"),
+        ]
+        assert (prints[0]["ended_at"], prints[0]["seconds"]) == (None, 5)
+        assert prints[1]["ended_at"] == board.answer()["octoprint"][1]["ended_at"] == NOON + 240
+        assert prints[3] == {
+            "started_at": NOON + 70,
+            "ended_at": NOON + 100,
+            "seconds": 30,
+            "result": "cancelled",
+            "file": "b.gcode",
+        }
+
+    def test_a_print_without_an_end_failed_when_the_next_starts(self, board):
+        board.start().write("print_started", 0.0, "a").up(60).write("print_started", 60.0, "b")
+        running, failed = board.answer()["prints"]
+        assert (failed["result"], failed["ended_at"]) == ("failed", NOON + 60)
+        assert running["result"] == "running"
+
+    def test_a_copy_does_not_know_how_the_print_ended(self, board):
+        board.start().write("print_started", 0.0, "a").up(60).kill().off(60).start(copied=True)
+        assert board.answer()["prints"][0]["result"] == "unknown"
+
+    def test_one_that_ended_before_the_window_is_left_out(self, board):
+        board.start().write("print_started", 0.0, "a").up(60).write("print_ended", 60.0, "done")
+        board.up(DAY).write("print_started", DAY, "b").up(DAY)
+        assert [print_["file"] for print_ in board.answer(days=1)["prints"]] == ["b"]
+
+    def test_on_a_board_that_does_not_know_the_time(self, board):
+        board.boot(ahead=-board.true).start().write("print_started", 0.0, "a").up(60)
+        board.write("print_ended", 60.0, "done").write("print_started", 60.0, "b").up(60)
+        for print_ in board.answer()["prints"]:
+            assert (print_["started_at"], print_["ended_at"]) == (None, None)
+            assert print_["seconds"] == 60
+        board.set_clock()
+        assert board.answer()["prints"][1]["ended_at"] == NOON + 60
 
 
 class TestClocks:
@@ -347,10 +432,14 @@ class TestWindow:
         assert summary["longest_seconds"] == 3 * DAY
         assert summary["ends"] == {**dict.fromkeys(ENDS["octoprint"], 0), "restart": 1}
 
+    def test_what_went_down_for_a_second_in_a_year_was_not_up_all_the_time(self, board):
+        board.start().off(200 * DAY).goodbye().off(1).start().off(165 * DAY)
+        assert board.answer(days=3650)["summary"]["octoprint"]["availability"] == 0.999999
+
 
 class TestUnacknowledged:
     def test_the_last_unplanned_end(self, board):
-        board.start().write("undervoltage", 0.0).write("printing", "x.gcode").up(600).kill()
+        board.start().write("undervoltage", 0.0).print("x.gcode").up(600).kill()
         board.off(HOUR).boot().start()
         told = board.timeline().unacknowledged()
         assert why(told) == ("undervoltage", "possible")
@@ -360,6 +449,7 @@ class TestUnacknowledged:
             "end_exact": False,
             "downtime_seconds": HOUR,
             "interrupted_print": "x.gcode",
+            "stopped_at": None,
             "undervoltage": True,
             "why": told["why"],
         }
@@ -393,6 +483,7 @@ class TestPreviousEnd:
             "previous_ended_at": NOON + 600,
             "downtime_seconds": 5,
             "interrupted_print": None,
+            "stopped_at": None,
             "undervoltage": False,
             "why": {"reason": "unknown", "grade": "unknown"},
         }
@@ -405,7 +496,7 @@ class TestPowerLosses:
         assert board.timeline().power_losses(7) == (1, 1)
         assert board.timeline().power_losses(30) == (2, 1)
 
-    def test_none_while_nobody_knows_the_time(self, board):
+    def test_none_while_the_time_is_unknown(self, board):
         for _ in range(3):
             board.boot(ahead=-board.true).start().up(60).kill().off(60)
         board.boot(ahead=-board.true).start()
@@ -417,7 +508,7 @@ class TestCsv:
         return list(csv.DictReader(io.StringIO(history_csv(board.answer()))))
 
     def test_the_runs(self, board):
-        board.start().write("printing", 'ü, "x".gcode').up(60).kill().off(5).start().up(1)
+        board.start().print('ü, "x".gcode').up(60).kill().off(5).start().up(1)
         running, ended = self.rows(board)
         began = datetime.fromtimestamp(NOON, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
         assert ended["started_at_utc"] == began
@@ -426,9 +517,18 @@ class TestCsv:
         assert running["ended_at_utc"] == ""
         assert running["downtime_seconds"] == ""
 
+    def test_where_a_print_stopped(self, board):
+        position = Position("x.gcode", "local", percent=63.25, z_mm=41.2)
+        board.start().print("x.gcode").off(60).beat(position).kill().off(5).start()
+        columns = ("stopped_at_percent", "stopped_at_z_mm")
+        assert [tuple(row[column] for column in columns) for row in self.rows(board)] == [
+            ("", ""),
+            ("63.25", "41.2"),
+        ]
+
     @pytest.mark.parametrize("name", ["=1+1.gcode", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"])
     def test_formulas_are_defused(self, board, name):
-        board.start().write("printing", name).kill().off(5).start()
+        board.start().print(name).kill().off(5).start()
         assert self.rows(board)[1]["interrupted_print"] == "'" + name
 
 
@@ -446,13 +546,17 @@ class TestPruning:
         assert [boot.id for boot in records.boots] == [2, 3]
         assert [connection.port for connection in records.connections] == ["B"]
 
-    def test_connections_of_a_long_run_go_by_their_own_age(self, board):
+    def test_connections_and_prints_of_a_long_run_go_by_their_own_age(self, board):
         board.start().write("connected", 0.0, "A").write("disconnected", 60.0, False)
-        board.write("connected", 60.0, "B").off(8 * DAY).beat()
+        board.write("print_started", 0.0, "a").write("print_ended", 60.0, "done")
+        board.write("connected", 60.0, "B").write("print_started", 60.0, "b").off(8 * DAY).beat()
         records = self.pruned(board, 7)
         assert [connection.port for connection in records.connections] == ["B"]
-        board.write("disconnected", 8 * DAY, False).off(8 * DAY).beat()
+        assert [print_.file for print_ in records.prints] == ["b"]
+        board.write("disconnected", 8 * DAY, False).write("print_ended", 8 * DAY, "done")
+        board.off(8 * DAY).beat()
         assert self.pruned(board, 7).connections == []
+        assert self.pruned(board, 7).prints == []
         assert len(board.records().runs) == 1
 
     def test_those_without_a_time_go_with_the_next_that_is_too_old(self, board):
@@ -482,6 +586,13 @@ class TestPruning:
                     NewRun(board.kernel_id, board.now.since_boot, "1.11.8"), board.now
                 )
         assert len(self.pruned(board, 7).runs) == 350
+
+    def test_what_a_page_can_show_is_the_most(self, board, monkeypatch):
+        monkeypatch.setattr(report, "MOST_KEPT", 5)
+        board.start()
+        for _ in range(9):
+            board.up(60).kill().start()
+        assert len(self.pruned(board, 3650).runs) == 5
 
     def test_nothing_young_goes(self, board):
         board.start().up(60).kill().off(DAY).boot().start().up(60)

@@ -1,3 +1,4 @@
+import itertools
 import json
 
 import pytest
@@ -5,7 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from octoprint_uptime import settings
-from octoprint_uptime.settings import SETTINGS, Interval, defaults, without_defaults
+from octoprint_uptime.settings import (
+    SETTINGS,
+    Interval,
+    defaults,
+    restricted_paths,
+    without_defaults,
+)
 
 DEFAULTS = {
     "show_system_uptime": True,
@@ -19,6 +26,11 @@ DEFAULTS = {
     "heartbeat_seconds": 60,
     "history_days": 90,
     "witness": True,
+    "ping_url": "",
+    "ping_style": "auto",
+    "ping_interval_seconds": 60,
+    "home_assistant": True,
+    "home_assistant_prefix": "homeassistant",
 }
 
 
@@ -43,6 +55,11 @@ def test_what_is_valid_is_taken_without_a_word():
         "heartbeat_seconds": 600,
         "history_days": 7,
         "witness": False,
+        "ping_url": "https://hc-ping.com/3f1c1f0e-8d52-4a4b-9c3e-6a5d7c8b9a01",
+        "ping_style": "healthchecks",
+        "ping_interval_seconds": 3600,
+        "home_assistant": False,
+        "home_assistant_prefix": "house/first floor",
     }
     assert valid_settings(chosen) == (chosen, [])
 
@@ -60,6 +77,8 @@ def test_what_is_valid_is_taken_without_a_word():
         ("poll_interval_seconds", " 30.9 ", 30),
         ("poll_interval_seconds", 30.9, 30),
         ("compact_toggle_interval_seconds", 5.0, 5),
+        ("ping_url", " http://10.0.0.5:3001/api/push/x ", "http://10.0.0.5:3001/api/push/x"),
+        ("ping_url", "\n", ""),
     ],
 )
 def test_other_spellings_are_understood(name, raw, value):
@@ -93,8 +112,51 @@ NONSENSE = [None, [], [5], {}, {"a": 1}, "", "inf", "-inf", "nan", float("inf"),
 NONSENSE += ["<script>alert(1)</script>", "'; DROP TABLE", b"5", object(), "x" * 100_000]
 
 
-@pytest.mark.parametrize("raw", NONSENSE, ids=lambda raw: repr(raw)[:20])
-@pytest.mark.parametrize("name", DEFAULTS)
+NO_ADDRESSES = [
+    *(
+        "ftp://secret/",
+        "secret.example.org/ping",
+        "//secret.example.org",
+        "https://",
+        "http:secret",
+    ),
+    *("http:///secret", "http://[secret", "http://secret:port/", "http://:80/secret"),
+    *("http://host/a secret", "http://host/secret\n/", "javascript://host/secret"),
+    *("http://host/" + "secret" * 1000, "http://host:99999/secret"),
+]
+
+
+@pytest.mark.parametrize("raw", NO_ADDRESSES, ids=lambda raw: raw[:30])
+def test_what_is_no_address_is_complained_of_without_being_named(raw):
+    values, (correction,) = valid_settings({"ping_url": raw})
+    assert values == DEFAULTS
+    assert "ping_url" in correction
+    assert "secret" not in correction
+
+
+def test_what_is_no_address_leaves_the_one_before():
+    good = "https://hc-ping.com/3f1c1f0e"
+    values, _ = valid_settings({"ping_url": "nonsense"}, missing={**DEFAULTS, "ping_url": good})
+    assert values["ping_url"] == good
+
+
+def test_the_secret_settings_are_restricted():
+    assert restricted_paths() == [[("ping_url", "")]]
+
+
+NO_PREFIX = ["", " ", "/", " / / ", "#", "home/#", "+/home", "a\0b", "a\nb", "\ud800", "x" * 201]
+TEXTS = ("home_assistant_prefix", "ping_url")
+
+
+@pytest.mark.parametrize(
+    ("name", "raw"),
+    [
+        *itertools.product([n for n in DEFAULTS if n not in TEXTS], NONSENSE),
+        *(("home_assistant_prefix", raw) for raw in NONSENSE if not isinstance(raw, str)),
+        *(("home_assistant_prefix", raw) for raw in NO_PREFIX),
+    ],
+    ids=lambda part: repr(part)[:20],
+)
 def test_what_cannot_be_read_goes_to_the_default(name, raw):
     values, corrections = valid_settings({name: raw})
     assert values == DEFAULTS
@@ -102,6 +164,23 @@ def test_what_cannot_be_read_goes_to_the_default(name, raw):
     assert name in corrections[0]
     assert len(corrections[0]) < 250
     assert "\n" not in corrections[0]
+
+
+@pytest.mark.parametrize(
+    ("raw", "kept", "corrections"),
+    [
+        ("ha", "ha", 0),
+        (" ha ", "ha", 0),
+        ("house/first floor", "house/first floor", 0),
+        ("haus/größe", "haus/größe", 0),
+        ("/ha", "ha", 1),
+        ("ha/ /", "ha", 1),
+    ],
+)
+def test_the_slashes_of_a_prefix(raw, kept, corrections):
+    values, told = valid_settings({"home_assistant_prefix": raw})
+    assert values["home_assistant_prefix"] == kept
+    assert len(told) == corrections
 
 
 @pytest.mark.parametrize("raw", [True, False])

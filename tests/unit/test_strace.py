@@ -1,8 +1,8 @@
-"""How strace's lines are read."""
+"""The lines of strace are read correctly."""
 
 import pytest
-import strace
-from strace import Call
+from shared import strace
+from shared.strace import Call
 
 
 def test_a_call_is_noted_when_it_returns():

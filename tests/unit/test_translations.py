@@ -1,14 +1,21 @@
-"""The catalogues are complete, and the copies in the package are what they say."""
+"""The catalogues are complete, and their copies in the package are current."""
 
+import re
 from pathlib import Path
 
 import pytest
+from babel import Locale
 from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
 
 import translations
 
 LANGUAGES = sorted(path.name for path in translations.CATALOGUES.iterdir() if path.is_dir())
+ROOT = Path(__file__).parents[2]
+README_NAMES = {
+    "Portuguese (Brazil)": "Brazilian Portuguese",
+    "Chinese (Simplified, China)": "simplified Chinese",
+}
 FILE = Path("LC_MESSAGES") / "messages.po"
 
 
@@ -25,12 +32,15 @@ def template(tmp_path_factory):
 
 
 def forms(text):
-    """What a string is in each of the language's plural forms; one if it has no plural."""
+    """The translations of a string, one for each plural form if it has a plural."""
     return tuple(text) if isinstance(text, (list, tuple)) else (text,)
 
 
-def test_the_languages():
-    assert LANGUAGES == ["de", "es", "fr", "it", "nl", "pl", "pt_BR", "zh_Hans_CN"]
+def test_the_readme_names_the_languages():
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    names = ["English", *(Locale.parse(language).get_display_name("en") for language in LANGUAGES)]
+    (told,) = re.findall(r"It speaks (.*?)\.", readme)
+    assert set(re.split(r", | and ", told)) == {README_NAMES.get(name, name) for name in names}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

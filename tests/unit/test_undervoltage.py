@@ -1,4 +1,4 @@
-"""Undervoltage, as the kernel tells it; Pi Support's is in the tests of a server."""
+"""Undervoltage is read from the kernel; ``tests/server`` has Pi Support's."""
 
 import os
 import subprocess
@@ -75,13 +75,13 @@ class TestSags:
         watch.look()
         assert told == [1, 4]
 
-    def test_the_thread_looks_by_itself(self, root, told, tell):
+    def test_the_thread_looks_regularly(self, root, told, tell):
         AlarmWatch(root / ALARM, tell, look_seconds=0.01).start()
         (root / ALARM).write_text("1\n")
         wait_for(lambda: told == [1])
 
 
-# The kernel announces a change of the mounts as it does one of the alarm.
+# The kernel announces a change of mounts like one of the alarm.
 WAITER = """
 import subprocess, sys
 from octoprint_uptime.why.undervoltage import AlarmWatch
@@ -100,9 +100,9 @@ subprocess.run(["umount", folder], check=True)
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting takes root")
 def test_the_kernel_wakes_it(tmp_path):
-    """A mount in the waiter's own namespace, while the next look is an hour away."""
+    """A mount in the waiter's own namespace wakes it an hour before the next look."""
     with subprocess.Popen(
-        # In a chroot the namespace cannot be made private, and is already.
+        # In a chroot the namespace cannot be made private, but already is.
         ["unshare", "--mount", "--propagation", "unchanged", sys.executable, "-c", WAITER],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

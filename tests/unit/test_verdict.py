@@ -1,14 +1,15 @@
-"""The verdict: which facts give which reason, how sure it is, and that it never guesses."""
+"""The verdict draws the right reason and grade from the facts, and never guesses."""
 
 import dataclasses
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from octoprint_uptime.history.ends import ENDS
+from octoprint_uptime.why.connection import ConnectionFacts
 from octoprint_uptime.why.evidence import NO_FACTS, Facts
-from octoprint_uptime.why.verdict import GRADES, REASONS, RULES, verdict
+from octoprint_uptime.why.verdict import FACTS, GRADES, REASONS, RULES, verdict
 from octoprint_uptime.why.words import Words
 
 MB = 1_000_000
@@ -48,9 +49,9 @@ CRASHES = [
         {"pid": 4711, "lines": ["kernel: Out of memory: Killed process 47110 (ffmpeg) total"]},
     ),
     ("out_of_memory", "certain", {"oom_kills": 1, "own_oom_kills": 1, "signal": SIGKILL}),
-    # Somebody was killed, but nobody says that it was OctoPrint.
+    # Some process was killed, but nothing says that it was OctoPrint.
     ("killed", "certain", {"oom_kills": 1, "signal": SIGKILL}),
-    # Somebody of OctoPrint's group was killed once, but not now.
+    # A process of OctoPrint's group was killed earlier, but not now.
     ("killed", "certain", {"own_oom_kills": 1, "signal": SIGKILL}),
     ("out_of_memory", "possible", {"oom_kills": 1}),
     ("out_of_memory", "possible", heartbeat(memory_available_bytes=20 * MB)),
@@ -128,7 +129,7 @@ ASKED = [
 RESTARTED = [
     *ASKED,
     ("requested", "certain", {"goodbye": "unknown"}),
-    # The host was about to, but it did not.
+    # The host was about to, but did not.
     ("requested", "certain", {"goodbye": "reboot"}),
 ]
 STOPPED = [
@@ -140,9 +141,34 @@ STOPPED = [
 SHUTDOWNS = [
     ("reboot", "certain", {"goodbye": "reboot"}),
     ("power_off", "certain", {"goodbye": "power_off"}),
-    # OctoPrint was stopped before; what the host did then nobody saw.
+    # OctoPrint had stopped before; nothing saw what the host did then.
     ("unknown", "unknown", {"goodbye": "no"}),
 ]
+RUNAWAY = "Thermal Runaway, system stopped! Heater_ID: 0"
+GIVEN_UP = "SerialException: read failed: [Errno 5] Input/output error"
+LOST = [
+    ("unknown", "unknown", {}),
+    ("unknown", "unknown", {"error": GIVEN_UP}),
+    ("unknown", "unknown", {"error": GIVEN_UP, "still_there": True}),
+    ("unplugged", "certain", {"gone": "port", "error": GIVEN_UP}),
+    ("unplugged", "certain", {"gone": "usb"}),
+    # No process was left to answer.
+    ("unplugged", "certain", {"gone": "usb", "timed_out": True}),
+    ("usb_reset", "certain", {"devnums": [5, 6]}),
+    ("usb_reset", "certain", {"devnums": [5, 6], "port_now": "/dev/ttyUSB1"}),
+    ("overcurrent", "certain", {"gone": "usb", "over_currents": 1}),
+    ("overcurrent", "certain", {"devnums": [5, 6], "over_currents": 1}),
+    ("silent", "certain", {"timed_out": True, "still_there": True}),
+    ("firmware_error", "certain", {"firmware_error": RUNAWAY}),
+    # On some boards, a firmware stop takes USB down too.
+    ("firmware_error", "certain", {"firmware_error": RUNAWAY, "devnums": [5, 6]}),
+    ("emergency_stop", "certain", {"emergency_stop": True}),
+    # How Marlin answers M112.
+    ("emergency_stop", "certain", {"emergency_stop": True, "firmware_error": "kill() called!"}),
+    ("emergency_stop", "certain", {"emergency_stop": True, "gone": "usb"}),
+]
+DISCONNECTED = [("requested", "certain", {"asked": True}), ("unknown", "unknown", {})]
+CUT_OFF = [("octoprint_down", "certain", {})]
 
 
 def cases(subject, end, table):
@@ -160,10 +186,13 @@ def cases(subject, end, table):
         *cases("system", "shutdown", SHUTDOWNS),
         *cases("octoprint", "restored", [("unknown", "unknown", {"goodbye": "no"})]),
         *cases("system", "unknown", [("unknown", "unknown", {"signal": 9})]),
+        *cases("printer", "error", LOST),
+        *cases("printer", "disconnected", DISCONNECTED),
+        *cases("printer", "octoprint_down", CUT_OFF),
     ],
 )
 def test_table(subject, end, reason, grade, facts):
-    told = verdict(subject, end, Facts(**facts))
+    told = verdict(subject, end, FACTS[subject](**facts))
     assert (told.reason, told.grade) == (reason, grade)
 
 
@@ -173,11 +202,12 @@ def test_every_end_has_rules():
 
 
 def test_every_reason_can_be_reached():
-    reached = {row[0] for row in (*CRASHES, *POWER_LOSSES, *ASKED, *SHUTDOWNS)}
+    tables = (CRASHES, POWER_LOSSES, ASKED, SHUTDOWNS, LOST, DISCONNECTED, CUT_OFF)
+    reached = {row[0] for table in tables for row in table}
     assert reached == {reason for possible in REASONS.values() for reason in possible}
 
 
-# Whatever may be known of an end, in every combination.
+# All facts that can be known about an end, in every combination.
 EVIDENCE = {
     "last_vitals": st.fixed_dictionaries(
         {},
@@ -225,10 +255,34 @@ EVIDENCE = {
     "panicked": st.just(True),
     "changed": st.just(CHANGED),
 }
-FACTS = st.fixed_dictionaries({}, optional=EVIDENCE)
-END = st.sampled_from([(subject, end) for subject, ends in RULES.items() for end in ends])
+CONNECTION_EVIDENCE = {
+    "asked": st.just(True),
+    "emergency_stop": st.just(True),
+    "firmware_error": st.just(RUNAWAY),
+    "timed_out": st.just(True),
+    "error": st.just(GIVEN_UP),
+    "gone": st.sampled_from(["usb", "port"]),
+    "devnums": st.just([5, 6]),
+    "port_now": st.just("/dev/ttyUSB1"),
+    "over_currents": st.integers(1, 3),
+    "still_there": st.just(True),
+}
+EVIDENCE_OF = {Facts: EVIDENCE, ConnectionFacts: CONNECTION_EVIDENCE}
+ENDS_AND_FACTS = st.sampled_from(
+    [(subject, end) for subject, ends in RULES.items() for end in ends]
+).flatmap(
+    lambda what: st.tuples(
+        st.just(what), st.fixed_dictionaries({}, optional=EVIDENCE_OF[FACTS[what[0]]])
+    )
+)
 
-# What someone who was there has said: the process, its witness, systemd, the kernel.
+
+def verdict_on(what, facts):
+    subject, end = what
+    return verdict(subject, end, FACTS[subject](**facts))
+
+
+# The first-hand testimony: of the process, its witness, systemd, the kernel.
 TESTIMONY = {
     *(
         "exit_status",
@@ -243,6 +297,7 @@ TESTIMONY = {
         "goodbye",
     ),
     "registers",
+    *("asked", "emergency_stop", "firmware_error", "timed_out", "gone", "devnums", "over_currents"),
 }
 
 
@@ -255,26 +310,30 @@ def said_in_main_thread(facts):
 
 
 @settings(max_examples=500, deadline=None)
-@given(what=END, facts=FACTS)
-def test_nothing_is_certain_without_testimony(what, facts):
+@given(ended=ENDS_AND_FACTS)
+def test_nothing_is_certain_without_testimony(ended):
+    what, facts = ended
+    assume(what != ("printer", "octoprint_down"))  # the end itself is the testimony
     silent = without(facts, TESTIMONY)
     if said_in_main_thread(silent):
         silent = without(silent, {"exception"})
-    assert verdict(*what, Facts(**silent)).grade != "certain"
+    assert verdict_on(what, silent).grade != "certain"
 
 
 @settings(max_examples=500, deadline=None)
-@given(what=END, facts=FACTS, taken=st.sets(st.sampled_from(sorted(EVIDENCE))))
-def test_less_evidence_makes_no_verdict_surer(what, facts, taken):
-    more = verdict(*what, Facts(**facts))
-    less = verdict(*what, Facts(**without(facts, taken)))
+@given(ended=ENDS_AND_FACTS, taken=st.sets(st.sampled_from([*EVIDENCE, *CONNECTION_EVIDENCE])))
+def test_less_evidence_makes_no_verdict_surer(ended, taken):
+    what, facts = ended
+    more = verdict_on(what, facts)
+    less = verdict_on(what, without(facts, taken))
     assert GRADES.index(less.grade) >= GRADES.index(more.grade)
 
 
 @settings(max_examples=500, deadline=None)
-@given(what=END, facts=FACTS)
-def test_likely_takes_two_sources_and_possible_one(what, facts):
-    told = verdict(*what, Facts(**facts))
+@given(ended=ENDS_AND_FACTS)
+def test_likely_takes_two_sources_and_possible_one(ended):
+    what, facts = ended
+    told = verdict_on(what, facts)
     assert told.reason in REASONS[what]
     assert (told.grade == "unknown") == (told.reason == "unknown")
     if told.grade == "likely":
@@ -284,18 +343,17 @@ def test_likely_takes_two_sources_and_possible_one(what, facts):
 
 
 @settings(max_examples=500, deadline=None)
-@given(what=END, facts=FACTS)
-def test_all_of_it_can_be_put_into_words(what, facts, monkeypatch_words):
-    subject, end = what
-    facts = Facts(**facts)
-    why = Words().why(subject, end, verdict(subject, end, facts), with_logs=True)
+@given(ended=ENDS_AND_FACTS)
+def test_all_of_it_can_be_put_into_words(ended, monkeypatch_words):
+    what, facts = ended
+    why = Words().why(*what, verdict_on(what, facts), with_logs=True)
     assert why["text"].endswith((".", "<b>"))
     for told in (why["text"], why["advice"] or "", *(e["text"] for e in why["evidence"])):
         assert "%(" not in told
         assert "None" not in told
 
 
-def test_only_who_may_read_logs_is_told_what_is_in_them(monkeypatch_words):
+def test_only_those_who_may_read_logs_get_their_contents(monkeypatch_words):
     facts = Facts(lines=["pi systemd[1]: a line"], exception=exception(message="a key"))
     told = [
         " ".join(
@@ -308,21 +366,29 @@ def test_only_who_may_read_logs_is_told_what_is_in_them(monkeypatch_words):
     ]
     assert "a line" in told[0]
     assert "a key" in told[0]
-    assert told[1] == "Exception in the thread worker: OSError: …"
+    assert told[1] == "Exception in thread worker: OSError: …"
+
+
+def test_what_the_firmware_said_is_told_to_all(monkeypatch_words):
+    facts = ConnectionFacts(firmware_error=RUNAWAY)
+    why = Words().why("printer", "error", verdict("printer", "error", facts), with_logs=False)
+    assert why["text"] == f"The printer's firmware reported an error: “{RUNAWAY}”."
+    assert why["evidence"] == [{"source": "firmware", "text": RUNAWAY}]
 
 
 @pytest.fixture(scope="module")
 def monkeypatch_words():
-    """The English words, without a request whose language would be asked for."""
+    """Use the English words, because there is no request with a language."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("octoprint_uptime.why.words.gettext", lambda text: text)
         yield
 
 
-@given(facts=FACTS)
-def test_facts_survive_being_kept(facts):
-    kept = Facts(**facts)
-    assert Facts.from_json(kept.to_json()) == kept
+@given(ended=ENDS_AND_FACTS)
+def test_facts_survive_being_kept(ended):
+    (subject, _), facts = ended
+    kept = FACTS[subject](**facts)
+    assert FACTS[subject].from_json(kept.to_json()) == kept
 
 
 def test_what_is_not_known_is_not_kept():
@@ -331,4 +397,5 @@ def test_what_is_not_known_is_not_kept():
 
 
 def test_the_strategies_know_every_fact():
-    assert {field.name for field in dataclasses.fields(Facts)} == EVIDENCE.keys()
+    for kind, evidence in EVIDENCE_OF.items():
+        assert {field.name for field in dataclasses.fields(kind)} == evidence.keys()

@@ -1,13 +1,14 @@
-"""The vital signs, from the files of real and scripted hosts."""
+"""Vital signs are read from the files of real and scripted hosts."""
 
 import mmap
 import os
+from pathlib import Path
 
 import pytest
 
 from octoprint_uptime.why.vitals import NAMES, VitalSigns
 
-# As a Raspberry Pi's kernel writes them.
+# As on a Raspberry Pi.
 BOARD = {
     "proc/self/mountinfo": "1 0 0:0 / / rw - tmpfs tmpfs rw\n",
     "proc/meminfo": """\
@@ -28,7 +29,30 @@ SwapFree:          81148 kB
     "sys/class/thermal/thermal_zone1/temp": "61331\n",
     "sys/fs/ext4/mmcblk0p2/errors_count": "2\n",
     "sys/fs/ext4/sda1/errors_count": "1\n",
+    "sys/devices/mmcblk0/mmcblk0p2/partition": "2\n",
+    "sys/devices/sda/sda1/partition": "1\n",
 }
+
+
+@pytest.fixture
+def host(host):
+    """A host with its root on a card."""
+
+    def write(files):
+        root = host(files)
+        lies_on(root, root, "mmcblk0/mmcblk0p2")
+        return root
+
+    return write
+
+
+def lies_on(root, place, partition):
+    """Put a folder on that partition."""
+    device = place.stat().st_dev
+    link = root / f"sys/dev/block/{os.major(device)}:{os.minor(device)}"
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(root / "sys/devices" / partition)
 
 
 def test_a_board(host):
@@ -45,7 +69,7 @@ def test_a_board(host):
         "disk_free_bytes": pytest.approx(disk.f_bavail * disk.f_frsize, rel=0.1),
         "disk_read_only": 0,
         "oom_kills": 3,
-        "filesystem_errors": 3,
+        "filesystem_errors": 2,  # another disk's do not count
         "loop_late_seconds": 0.123,
     }
     assert set(vitals) == set(NAMES)
@@ -90,3 +114,16 @@ def test_this_host(tmp_path):
     assert vitals["process_open_files"] >= 3
     assert vitals["disk_read_only"] == 0
     assert vitals.keys() <= set(NAMES)
+
+
+def test_errors_of_a_disk_that_holds_the_data_count(host):
+    root = host(BOARD)
+    elsewhere = Path("/proc")  # always a different file system
+    assert VitalSigns(elsewhere, root=root).read()["filesystem_errors"] == 2
+    lies_on(root, elsewhere, "sda/sda1")
+    assert VitalSigns(elsewhere, root=root).read()["filesystem_errors"] == 3
+
+
+def test_errors_are_not_counted_where_the_file_system_does_not(host):
+    root = host({name: text for name, text in BOARD.items() if "mmcblk0p2/errors" not in name})
+    assert "filesystem_errors" not in VitalSigns(root, root=root).read()

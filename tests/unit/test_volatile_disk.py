@@ -1,14 +1,14 @@
-"""What a power cut may cost on the pretended disk."""
+"""The simulated disk loses at a power cut what a real disk may lose."""
 
 import random
 
 import pytest
-from strace import Names, Sync, Truncate, Write
-from volatile_disk import Disk
+from shared.strace import Names, Sync, Truncate, Write
+from shared.volatile_disk import Disk
 
 
 def left(contents, *operations):
-    """What any of many power cuts leaves, each once."""
+    """The different outcomes of many power cuts."""
     disk = Disk(contents)
     for operation in operations:
         disk.do(operation)

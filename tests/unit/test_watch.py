@@ -1,4 +1,4 @@
-"""All that watches, on scripted boards."""
+"""The watchers record what happens on scripted boards."""
 
 import logging
 
@@ -46,7 +46,7 @@ class TestUndervoltage:
         watch.start(Loop(), with_witness=False)
         wait_for(lambda: watch.told == [1])
         (complaint,) = (r.getMessage() for r in caplog.records if r.name.startswith("test_"))
-        assert complaint.startswith("Nothing will show why OctoPrint ends: ")
+        assert complaint.startswith("Could not start collecting evidence: ")
 
     def test_where_there_is_no_sensor_pi_support_tells(self, host, new_watch):
         assert not new_watch(host({})).hears_undervoltage
@@ -54,7 +54,9 @@ class TestUndervoltage:
     @pytest.mark.parametrize("hears_it_elsewhere", [False, True])
     def test_it_is_not_counted_twice(self, mocker, hears_it_elsewhere):
         recorder = mocker.Mock()
-        listener = Listener(mocker.Mock(), recorder, mocker.Mock(), logging.getLogger())
+        listener = Listener(
+            mocker.Mock(), recorder, mocker.Mock(), mocker.Mock(), logging.getLogger()
+        )
         if hears_it_elsewhere:
             listener.ignore_throttle_states()
         state = {"current_undervoltage": True, "past_undervoltage": True}

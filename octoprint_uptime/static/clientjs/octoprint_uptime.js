@@ -14,8 +14,7 @@
         ["s", 1]
     ];
 
-    // For each display format: the units it has, those it never leaves out, and what
-    // stands between them.
+    // For each display format: its units, the units it always shows, and the separator.
     const FORMATS = {
         full: {units: "dhms", always: "s", separator: " "},
         dhm: {units: "dhm", always: "hm", separator: " "},
@@ -31,7 +30,7 @@
     };
 
     /**
-     * The uptimes, as GET /api/plugin/octoprint_uptime answers them.
+     * Get the uptimes from GET /api/plugin/octoprint_uptime.
      *
      * @param {object} [opts] options for jQuery's ajax
      * @returns {Promise} a jQuery promise of the answer
@@ -41,7 +40,7 @@
     };
 
     /**
-     * What went down, as GET /plugin/octoprint_uptime/history answers it.
+     * Get the history from GET /plugin/octoprint_uptime/history.
      *
      * @param {number} days how far back, at most the setting history_days
      * @param {object} [opts] options for jQuery's ajax
@@ -52,7 +51,7 @@
     };
 
     /**
-     * Where the runs of OctoPrint are to be had as CSV.
+     * Return the address of the CSV file with the runs of OctoPrint.
      *
      * @param {number} days how far back, at most the setting history_days
      * @returns {string} an address
@@ -62,7 +61,7 @@
     };
 
     /**
-     * Forget all that has ended; takes the settings permission.
+     * Delete all ended entries of the history. Needs the settings permission.
      *
      * @param {object} [opts] options for jQuery's ajax
      * @returns {Promise} a jQuery promise
@@ -72,7 +71,7 @@
     };
 
     /**
-     * Put the notice of the last unplanned end away, for everyone.
+     * Acknowledge the last unplanned end, for everyone.
      *
      * @param {object} [opts] options for jQuery's ajax
      * @returns {Promise} a jQuery promise
@@ -82,13 +81,30 @@
     };
 
     /**
-     * The text for an uptime, the same as the API's in that format.
+     * Send a test ping, also to an unsaved address. Needs the settings permission.
      *
-     * @param {number} seconds any finite number; fractions are cut, below zero counts as 0
+     * @param {string} url the address of the monitor
+     * @param {string} style "auto", "healthchecks", "uptime_kuma" or "plain"
+     * @param {object} [opts] options for jQuery's ajax
+     * @returns {Promise} a jQuery promise of the monitor's answer
+     */
+    OctoPrintUptimeClient.prototype.testPing = function (url, style, opts) {
+        return this.base.simpleApiCommand(
+            "octoprint_uptime",
+            "test_ping",
+            {ping_url: url, ping_style: style},
+            opts
+        );
+    };
+
+    /**
+     * Format an uptime exactly as the API does.
+     *
+     * @param {number} seconds any finite number; rounded down, and 0 if negative
      * @param {string} [format="full"] "full", "dhm", "dh", "d" or "short"
      * @returns {string} for example "1d 2h 3m 4s"
      * @throws {TypeError} if seconds is not a number
-     * @throws {RangeError} if seconds is NaN or infinite, or there is no such format
+     * @throws {RangeError} if seconds is NaN or infinite, or the format is unknown
      */
     OctoPrintUptimeClient.prototype.format = function (seconds, format = "full") {
         if (typeof seconds !== "number") {

@@ -1,20 +1,26 @@
 $(function () {
     "use strict";
 
-    const WEEK_SECONDS = 6 * 86400;
+    // Later, a weekday could mean today's.
+    const WEEKDAY_SUFFICES_SECONDS = 6 * 86400;
     const HOUR_SECONDS = 3600;
 
-    // What each end is called, its icon, and whether it was planned.
+    // The text and icon of each end, and whether it was planned.
     function UptimeEndsViewModel(parameters) {
         const self = this;
 
         const uptime = parameters[0];
 
         const ENDS = {
-            restart: {icon: "fas fa-redo", text: gettext("OctoPrint was restarted")},
+            restart: {
+                icon: "fas fa-redo",
+                text: gettext("OctoPrint restarted"),
+                planned: true
+            },
             shutdown: {
                 icon: "fas fa-power-off",
-                text: gettext("Host shut down in order")
+                text: gettext("Clean shutdown of the host"),
+                planned: true
             },
             crash: {
                 icon: "fas fa-bug",
@@ -27,35 +33,73 @@ $(function () {
                 unplanned: true
             },
             restored: {icon: "fas fa-archive", text: gettext("Restored from a backup")},
-            disconnected: {icon: "fas fa-plug", text: gettext("Printer disconnected")},
+            disconnected: {
+                icon: "fas fa-plug",
+                text: gettext("Printer disconnected"),
+                planned: true
+            },
             error: {
                 icon: "fas fa-unlink",
-                text: gettext("Connection to the printer lost"),
+                text: gettext("Lost connection to the printer"),
                 unplanned: true
             },
             octoprint_down: {
                 icon: "fas fa-cogs",
                 text: gettext("OctoPrint went down"),
-                unlisted: true // the same as the end of OctoPrint's own run
+                unlisted: true // the end of OctoPrint's run says the same
             },
             unknown: {
                 icon: "fas fa-question-circle",
-                text: gettext("Host went down, nobody saw how"),
+                text: gettext("Host went down, cause not recorded"),
                 unseen: true,
                 unlisted: true // the host's ends are in OctoPrint's rows
+            },
+            print_done: {
+                icon: "fas fa-check",
+                text: gettext("Print finished"),
+                unlisted: true
+            },
+            print_cancelled: {
+                icon: "fas fa-times",
+                text: gettext("Print cancelled"),
+                unlisted: true
+            },
+            print_failed: {
+                icon: "fas fa-exclamation",
+                text: gettext("Print failed"),
+                unplanned: true,
+                unlisted: true
+            },
+            print_interrupted: {
+                icon: "fas fa-unlink",
+                text: gettext("Print interrupted"),
+                unplanned: true,
+                unlisted: true
+            },
+            print_unknown: {
+                icon: "fas fa-question-circle",
+                text: gettext("Print, outcome unknown"),
+                unlisted: true
             }
         };
 
-        /** The ends that make a row of their own in the list. */
+        /** Convert a print of the API to an entry with an end. */
+        self.ofPrint = (print) => ({
+            ...print,
+            end: print.result === "running" ? "running" : `print_${print.result}`
+        });
+
+        /** The ends that have a row in the list. */
         self.listed = Object.keys(ENDS).filter((end) => !ENDS[end].unlisted);
 
         self.text = (end) => ENDS[end].text;
         self.icon = (end) => ENDS[end].icon;
         self.unplanned = (end) => Boolean(ENDS[end].unplanned);
-        /** Whether nobody saw how it ended. */
+        self.planned = (end) => Boolean(ENDS[end].planned);
+        /** Whether the way it ended is unknown. */
         self.unseen = (end) => Boolean(ENDS[end].unseen);
 
-        /** Seconds only where they matter. */
+        /** Format a duration, with seconds only if it is short. */
         self.duration = (seconds) =>
             OctoPrint.plugins.octoprint_uptime.format(
                 seconds,
@@ -64,29 +108,34 @@ $(function () {
 
         const weekdayAndTime = new Intl.DateTimeFormat(uptime.locale, {
             weekday: "long",
-            hour: "2-digit",
-            minute: "2-digit"
+            ...uptime.timeOfDay
         });
 
         const when = (unixTime) => {
-            if (unixTime === null) return gettext("at an unknown time");
-            const recent = Date.now() / 1000 - unixTime < WEEK_SECONDS;
+            if (unixTime === null) return gettext("time unknown");
+            const recent = Date.now() / 1000 - unixTime < WEEKDAY_SUFFICES_SECONDS;
             return (recent ? weekdayAndTime : uptime.dateAndTime).format(unixTime * 1000);
         };
 
-        const backAfter = (seconds) =>
+        /** Describe the outage after an end. */
+        self.backAfter = (seconds) =>
             seconds === null
-                ? gettext("nobody knows for how long")
+                ? gettext("downtime unknown")
                 : _.sprintf(gettext("back after %(duration)s"), {
                       duration: self.duration(seconds)
                   });
 
-        /** An entry of the history whose end was unplanned, in the words of the pattern. */
+        /** Whether an entry has a downtime. Printer connections have none. */
+        self.hasDowntime = (entry) => entry.downtime_seconds !== undefined;
+
+        /** Fill a pattern with the facts about an unplanned end. */
         self.sentence = (pattern, entry) =>
             _.sprintf(pattern, {
                 what: self.text(entry.end),
                 when: when(entry.ended_at),
-                downtime: backAfter(entry.downtime_seconds)
+                downtime: self.hasDowntime(entry)
+                    ? self.backAfter(entry.downtime_seconds)
+                    : ""
             });
     }
 

@@ -3,7 +3,7 @@ $(function () {
 
     const client = OctoPrint.plugins.octoprint_uptime;
 
-    // The notice of an unplanned outage, until someone puts it away.
+    // Shows the notice of an unplanned outage until someone acknowledges it.
     function UptimeNoticeViewModel(parameters) {
         const self = this;
 
@@ -11,6 +11,7 @@ $(function () {
         const ends = parameters[1];
         const history = parameters[2];
         const why = parameters[3];
+        const print = parameters[4];
 
         const capitalized = (text) => text.charAt(0).toLocaleUpperCase() + text.slice(1);
 
@@ -21,17 +22,20 @@ $(function () {
             const lines = [
                 why.sentence(end),
                 capitalized(ends.sentence(gettext("%(when)s, %(downtime)s."), end)),
-                end.interrupted_print &&
-                    _.sprintf(gettext("The print of %(file)s was interrupted."), {
-                        file: end.interrupted_print
-                    }),
+                print.sentence(end),
+                print.position(end),
                 why.undervoltageBesides(end) &&
-                    gettext("Undervoltage was seen before. Check the power supply.")
+                    gettext(
+                        "Undervoltage was detected beforehand. Check the power supply."
+                    )
             ];
-            // PNotify makes of a title a heading, of a level that the page has no place for.
+            // PNotify turns a title into a heading whose level does not fit the page.
+            const headings = [print.warning(end), ends.text(end.end)];
+            const each = (texts, tag) =>
+                _.compact(texts).map((text) => $(tag).text(text));
             const text = $("<div>")
-                .append($("<strong>").text(ends.text(end.end)))
-                .append(_.compact(lines).map((line) => $("<div>").text(line)))
+                .append(each(headings, "<strong>"))
+                .append(each(lines, "<div>"))
                 .html();
             if (notice) {
                 notice.update({text});
@@ -41,7 +45,7 @@ $(function () {
             notice = new PNotify({
                 text,
                 type: "error",
-                // At once: fading, it would still cover what has been opened.
+                // A notice that fades out would still cover the opened dialog.
                 animation: {effect_in: "fade", effect_out: "none"},
                 hide: false,
                 addclass: "octoprint_uptime_notice",
@@ -66,7 +70,7 @@ $(function () {
             notice = undefined;
         };
 
-        // As text, so that an answer that says the same changes nothing.
+        // A string, so that an equal answer does not notify subscribers.
         const unacknowledged = ko.pureComputed(() => {
             const answer = uptime.answer();
             return JSON.stringify((answer && answer.body.unacknowledged_end) || null);
@@ -74,7 +78,7 @@ $(function () {
 
         const tellUnacknowledged = () => {
             const end = JSON.parse(unacknowledged());
-            // On a narrow page the notice would cover what is open.
+            // On a narrow page the notice would cover the open panel or dialog.
             const covers = history.dialogOpen() || uptime.panelOpen() || settingsOpen();
             if (end && !covers) showNotice(end);
             else removeNotice();
@@ -100,7 +104,8 @@ $(function () {
             "octoPrintUptimeViewModel",
             "octoPrintUptimeEndsViewModel",
             "octoPrintUptimeHistoryViewModel",
-            "octoPrintUptimeWhyViewModel"
+            "octoPrintUptimeWhyViewModel",
+            "octoPrintUptimePrintViewModel"
         ],
         elements: []
     });

@@ -6,11 +6,11 @@ $(function () {
     const MINUTE_SECONDS = 60;
     const MB = 1e6;
     const GB = 1e9;
-    // Of the x axis: the first of which there are few enough in the time that is shown.
+    // Steps of the x axis. The first with at most MOST_TICKS ticks is used.
     const TICKS_MINUTES = [1, 5, 10, 30, 60];
     const MOST_TICKS = 3;
 
-    // Why something ended: in a sentence, and with evidence and vital signs for who asks.
+    // Explains why something ended: in a sentence, or with evidence and vital signs.
     function UptimeWhyViewModel(parameters) {
         const self = this;
 
@@ -20,21 +20,21 @@ $(function () {
         const GRADES = {
             certain: {
                 name: gettext("Certain"),
-                meaning: gettext("The evidence names the reason itself."),
+                meaning: gettext("The evidence states the reason."),
                 sentence: "%(reason)s"
             },
             likely: {
                 name: gettext("Likely"),
-                meaning: gettext("Independent signs point to it."),
+                meaning: gettext("Several independent signs point to it."),
                 sentence: gettext("Likely: %(reason)s")
             },
             possible: {
                 name: gettext("Possible"),
-                meaning: gettext("A single sign points to it."),
+                meaning: gettext("Only one sign points to it."),
                 sentence: gettext("Possible: %(reason)s")
             },
             unknown: {
-                name: gettext("Not known"),
+                name: gettext("Unknown"),
                 meaning: gettext("Nothing recorded points to a reason."),
                 sentence: "%(reason)s"
             }
@@ -43,59 +43,79 @@ $(function () {
         const SOURCES = {
             systemd: gettext("systemd"),
             kernel: gettext("Kernel"),
-            process: gettext("OctoPrint's process"),
+            process: gettext("OctoPrint process"),
             heartbeat: gettext("Last heartbeat"),
             disk: gettext("Disk"),
             board: gettext("Board"),
             undervoltage: gettext("Voltage sensor"),
-            log: gettext("OctoPrint's log"),
+            log: gettext("OctoPrint log"),
             journal: gettext("System journal"),
-            goodbye: gettext("OctoPrint's shutdown"),
-            start: gettext("Next start")
+            goodbye: gettext("OctoPrint shutdown"),
+            start: gettext("Next start"),
+            octoprint: gettext("OctoPrint"),
+            firmware: gettext("Printer firmware")
         };
 
-        // Reasons that say no more than that the end was planned.
+        // Reasons that only say that the end was planned.
         const PLAIN_REASONS = ["requested", "power_off", "unknown"];
-        const PLAIN_SOURCES = ["goodbye", "systemd"];
+        const PLAIN_SOURCES = ["goodbye", "systemd", "octoprint"];
 
         //~~ a sentence
 
         const isPlain = ({end, why}) =>
             !ends.unplanned(end) && PLAIN_REASONS.includes(why.reason);
 
-        /** Why an entry of the history ended, unless that goes without saying. */
+        /** Return why an entry ended; empty if the reason is obvious. */
         self.sentence = (entry) => {
             if (!entry.why || isPlain(entry)) return "";
             return _.sprintf(GRADES[entry.why.grade].sentence, {reason: entry.why.text});
         };
 
-        /** Whether undervoltage was seen that the sentence does not tell of. */
+        // Printer connections have no vital signs.
+        const vitalsOf = (why) => why.vitals || [];
+
+        /** Whether there was undervoltage that the sentence does not mention. */
         self.undervoltageBesides = ({undervoltage, why}) =>
             undervoltage && !(why && why.reason === "undervoltage");
 
-        //~~ and more
+        //~~ details
 
-        /** Whether there is more to be told than the sentence. */
+        /** Whether there are details beyond the sentence. */
         self.hasMore = (entry) => {
             const {why} = entry;
             if (!why) return false;
             const telling = why.evidence.filter(
                 ({source}) => !isPlain(entry) || !PLAIN_SOURCES.includes(source)
             );
-            return Boolean(why.advice) || why.vitals.length > 0 || telling.length > 0;
+            return Boolean(why.advice) || vitalsOf(why).length > 0 || telling.length > 0;
         };
 
-        /** All there is to be told of the reason of an entry. */
-        self.more = ({why}) => ({
+        /** Return all details about the reason of an entry. */
+        self.more = (entry) => ({...reasonOf(entry.why), ...copyOf(entry)});
+
+        /** Offer a copy of the API entry, for reports of wrong reasons. */
+        const copyOf = (entry) => {
+            const copied = ko.observable(false);
+            return {
+                copied,
+                copy: (more, event) => {
+                    copyToClipboard(JSON.stringify(entry, null, 2));
+                    copied(true);
+                    $(event.currentTarget).trigger("focus"); // copying takes it away
+                }
+            };
+        };
+
+        const reasonOf = (why) => ({
             grade: GRADES[why.grade],
             evidence: _.map(_.groupBy(why.evidence, "source"), (told, source) => ({
                 source: SOURCES[source] || source,
                 texts: told.map(({text}) => text)
             })),
             advice: why.advice,
-            plots: why.vitals.length > 1 ? plotsOf(why.vitals) : [],
-            times: why.vitals.map(({seconds_before}) => timeBefore(seconds_before)),
-            figures: figuresOf(why.vitals),
+            plots: vitalsOf(why).length > 1 ? plotsOf(why.vitals) : [],
+            times: vitalsOf(why).map(({seconds_before}) => timeBefore(seconds_before)),
+            figures: figuresOf(vitalsOf(why)),
             draw: (nodes) =>
                 $(nodes)
                     .find(".octoprint_uptime_plot")
@@ -107,7 +127,7 @@ $(function () {
                 maximumFractionDigits: digits
             }).format(value);
         const fromZero = () => ({min: 0});
-        // So that a degree up or down does not look like much.
+        // Keeps a change of one degree small in the plot.
         const boardsTemperatures = (values) => ({
             min: Math.min(40, ...values),
             max: Math.max(90, ...values)
@@ -164,7 +184,7 @@ $(function () {
             },
             {
                 field: "loop_late_seconds",
-                name: gettext("Server late by"),
+                name: gettext("Server delay"),
                 unit: () => UNITS.seconds
             }
         ];
@@ -172,7 +192,7 @@ $(function () {
         const timeBefore = (seconds) =>
             client.format(seconds, seconds < MINUTE_SECONDS ? "full" : "short");
 
-        /** A row for each measure, a cell for each time. */
+        /** Return a row for each measure with a cell for each time. */
         const figuresOf = (vitals) =>
             MEASURES.map(({field, name, unit}) => ({
                 name,
@@ -206,7 +226,7 @@ $(function () {
                     };
                 });
 
-        /** Plots one measure in the colour of the text around. */
+        /** Plot one measure in the colour of the surrounding text. */
         function draw(element, {points, unit}) {
             const {color} = getComputedStyle(element);
             const paler = (alpha) => $.color.parse(color).scale("a", alpha).toString();
@@ -242,7 +262,7 @@ $(function () {
             );
         }
 
-        /** Where the ticks are, of so many minutes. */
+        /** Return the ticks for a number of minutes before the end. */
         function minutesBefore(minutes) {
             const step =
                 TICKS_MINUTES.find((size) => minutes / size < MOST_TICKS) ||

@@ -5,10 +5,11 @@ $(function () {
 
     const REQUEST_TIMEOUT_MS = 5000;
     const RETRY_MS = 5000;
-    // More than a tick is ever late by: the machine slept, and performance.now() with it.
+    // No tick is this late. A greater difference means that the computer slept, and that
+    // performance.now() stopped.
     const SLEPT_MS = 2000;
 
-    // How the widget gives way when the navbar has no room for it, widest first.
+    // How the widget narrows when the navigation bar lacks space, widest first.
     const NOT_IN_ROW = -1;
     const AS_CHOSEN = 0;
     const SHORT = 1;
@@ -25,11 +26,11 @@ $(function () {
         self.access = parameters[1];
         self.settingsViewModel = parameters[2];
 
-        //~~ what is known
+        //~~ state
 
         self.preferences = ko.observable({});
-        // The last answer of the API: its body, performance.now() when it was true, and by
-        // how much the wall clock was ahead of that.
+        // The last answer of the API: its body, performance.now() when it was true, and how
+        // far the wall clock was ahead of that.
         self.answer = ko.observable(undefined);
         self.connected = ko.observable(true);
         self.answering = ko.observable(true);
@@ -38,8 +39,9 @@ $(function () {
         self.narrowing = ko.observable(AS_CHOSEN);
         self.panelOpen = ko.observable(false);
         self.focused = ko.observable(false);
-        // Sets itself.
+        // Set by the view models of the history and the pings.
         self.history = ko.observable(undefined);
+        self.pings = ko.observable(undefined);
         self.tooltip = ko.observable("");
 
         self.permitted = ko.pureComputed(() =>
@@ -111,14 +113,14 @@ $(function () {
             return clock;
         }
 
-        /** The same text with two digits for every unit but the first. */
+        /** Return the text with two digits for every unit except the first. */
         function widest(text) {
             return text.replace(/\d+/g, (digits, at) =>
                 at === 0 && !/^\d[hms]/.test(text) ? digits : "00"
             );
         }
 
-        //~~ how it is shown
+        //~~ display
 
         self.locale = readersLocale();
         self.timeOfDay = timeOfDay();
@@ -129,14 +131,14 @@ $(function () {
             ...self.timeOfDay
         });
 
-        /** The browser's region (the order of day and month) where it speaks the page's language. */
+        /** Prefer a browser locale in the page's language: it has the reader's date format. */
         function readersLocale() {
             const page = LOCALE.replace(/_/g, "-");
             const sameLanguage = (locale) => locale.split("-")[0] === page.split("-")[0];
             return navigator.languages.find(sameLanguage) || page;
         }
 
-        /** As dateStyle and timeStyle have it, which older browsers lack: 6:41 PM, but 06:41. */
+        /** Imitate timeStyle, which older browsers lack: 6:41 PM, but 06:41. */
         function timeOfDay() {
             const {hour12} = new Intl.DateTimeFormat(self.locale, {
                 hour: "numeric"
@@ -166,7 +168,7 @@ $(function () {
             () => self.answer() !== undefined && self.chosenClocks().length > 0
         );
         self.problem = ko.pureComputed(() => {
-            if (!self.reachable()) return gettext("OctoPrint cannot be reached.");
+            if (!self.reachable()) return gettext("Cannot reach OctoPrint.");
             return (self.answer() && self.answer().body.error) || "";
         });
         self.expanded = ko.pureComputed(() => String(self.panelOpen()));
@@ -178,8 +180,8 @@ $(function () {
                       .join(" ")
                 : ""
         );
-        // Names what is to be seen, except for the seconds that pass while it has the focus:
-        // there a name that changes is read out.
+        // The label is the visible text. The seconds stop while the widget has the focus:
+        // screen readers would read out each change.
         self.label = ko.pureComputed(() => {
             if (!self.reachable()) return gettext("Uptime: offline");
             const shown = self.focused() ? textsShown.peek() : textsShown();
@@ -190,7 +192,7 @@ $(function () {
             });
         });
 
-        // Made when asked for: one that changes each second is read out each second.
+        // Made on demand: screen readers would read out a text that changes each second.
         self.describe = () => {
             const lines = self.reachable()
                 ? self.clocks.map((clock) =>
@@ -236,7 +238,7 @@ $(function () {
                     });
                     self.answering(true);
                     self.tick();
-                    if (!self.wanted()) return; // asked for the sake of a notice alone
+                    if (!self.wanted()) return; // requested only for a notice
                     pollTimer = setTimeout(
                         self.refresh,
                         body.poll_interval_seconds * 1000
@@ -284,7 +286,7 @@ $(function () {
             return Date.now() - performance.now();
         }
 
-        /** Until the first of the clocks shows another second. */
+        /** Return the time until the first clock shows another second. */
         function untilNextSecondMs() {
             const remaining = self.clocks
                 .filter((clock) => clock.seconds() !== null)
@@ -292,7 +294,7 @@ $(function () {
             return Math.min(1000, ...remaining) + 1;
         }
 
-        //~~ fitting into the navbar
+        //~~ fitting into the navigation bar
 
         let element;
 
@@ -311,7 +313,7 @@ $(function () {
         };
         self.aside = ko.pureComputed(() => self.narrowing() === NOT_IN_ROW);
 
-        // What the width of the widget depends on.
+        // Everything that the width of the widget depends on.
         self.shape = ko.pureComputed(() =>
             JSON.stringify([
                 self.visible(),
@@ -330,7 +332,7 @@ $(function () {
 
         self.closePanel = () => $(element).removeClass("open");
 
-        /** Where the page is wider than the window, which OctoPrint's is on a small one. */
+        /** On small screens, OctoPrint's page is wider than the window. */
         const scrollPanelIntoView = () => {
             const {left, right} = $(".dropdown-menu", element)[0].getBoundingClientRect();
             const width = document.documentElement.clientWidth;
@@ -343,7 +345,7 @@ $(function () {
             return true;
         };
 
-        // In place of Bootstrap's, whose Escape opens what is closed and which knows no Space.
+        // Bootstrap's handler opens a closed menu on Escape and ignores Space.
         self.handleKey = (viewModel, event) => {
             const onToggle = $(event.target).is(".dropdown-toggle");
             if (event.key === "Escape") {
@@ -367,7 +369,7 @@ $(function () {
         //~~ OctoPrint's callbacks
 
         self.onBeforeBinding = () => {
-            // A copy: the settings dialog edits the originals before they are saved.
+            // The settings dialog edits the originals before they are saved.
             self.preferences(
                 ko.toJS(self.settingsViewModel.settings.plugins.octoprint_uptime)
             );
@@ -392,7 +394,7 @@ $(function () {
             self.panelOpen.subscribe((open) => {
                 if (open) scrollPanelIntoView();
             });
-            // Safari 12 has none: there the widget does not see other plugins' items change.
+            // Safari 12 lacks it and misses changes of other plugins' items.
             if (window.ResizeObserver) {
                 const observer = new ResizeObserver(self.fit);
                 observer.observe(element.parentElement);
@@ -408,7 +410,8 @@ $(function () {
             self.refresh();
         };
 
-        // OctoPrint tells browsers of an event before it tells plugins: theirs is the word.
+        // OctoPrint sends an event to browsers first. This message follows once the plugin
+        // has handled it.
         self.onDataUpdaterPluginMessage = (plugin) => {
             if (plugin === "octoprint_uptime") self.refresh();
         };
@@ -425,7 +428,7 @@ $(function () {
 
         self.onServerDisconnect = () => {
             self.connected(false);
-            self.answering(false); // until the next answer, which may be a new process's
+            self.answering(false); // until a process answers, perhaps a new one
             self.refresh();
         };
 

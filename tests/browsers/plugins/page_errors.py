@@ -1,4 +1,4 @@
-"""Collects the page's errors in ``window.pageErrors``, from before its first script."""
+"""A plugin that collects the page's errors in ``window.pageErrors``, from its very start."""
 
 import octoprint.plugin
 import octoprint.server

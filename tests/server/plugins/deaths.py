@@ -1,4 +1,4 @@
-"""Another author's plugin: it dies in every way that a process can."""
+"""Another author's plugin that kills the process in many ways."""
 
 import ctypes
 import os
@@ -10,7 +10,7 @@ from tornado.ioloop import IOLoop
 
 
 def leak():
-    """Take memory until someone ends this."""
+    """Use up memory until the process is killed."""
     taken = []
     while True:
         taken.append(bytearray(os.urandom(1000) * 1000))
@@ -42,19 +42,19 @@ class DeathsPlugin(octoprint.plugin.SimpleApiPlugin, octoprint.plugin.StartupPlu
         threading.Thread(target=leak, name="leak").start()
 
     def block(self):
-        """The server's loop, for good."""
+        """Block the server's loop for good."""
         self._hold_up_the_loop(3600)
 
     def doze(self):
-        """The server's loop, for longer than it may."""
+        """Block the server's loop for longer than allowed."""
         self._hold_up_the_loop(36)
 
     def _hold_up_the_loop(self, seconds):
-        # Not before it has answered this request.
+        # This request needs its answer first.
         self.loop.add_callback(self.loop.call_later, 1, lambda: time.sleep(seconds))
 
     def throw(self):
-        """In a thread, which dies alone."""
+        """Raise in a thread, so that only the thread dies."""
 
         def fail():
             raise OSError(28, "<img src=x onerror=alert(1)>")

@@ -1,4 +1,4 @@
-"""Another author's plugin: it keeps the uptime's events, and fires what it is asked to."""
+"""Another author's plugin that collects the uptime events and fires events on request."""
 
 import flask
 import octoprint.plugin

@@ -1,4 +1,4 @@
-"""Another author's plugin: it calls OctoPrint-Uptime's helper and its formatter."""
+"""Another author's plugin that calls OctoPrint-Uptime's helper and formatter."""
 
 import flask
 import octoprint.plugin

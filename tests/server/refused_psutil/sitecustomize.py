@@ -1,6 +1,6 @@
-"""Put first on PYTHONPATH, this makes psutil refuse what ``REFUSED`` names.
+"""Makes psutil refuse what ``REFUSED`` names, when first on PYTHONPATH.
 
-``Process`` means the age of the own process: OctoPrint itself needs the rest of it.
+``Process`` refuses only this process's age: OctoPrint needs the rest.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Put first on PYTHONPATH, this makes the process believe in another boot of the host.
+"""Makes the process believe in another boot of the host, when first on PYTHONPATH.
 
 ``BOOT_ID`` is what the kernel calls it, ``BOOTED_AT`` when it was, on the real clock that
 counts from the real boot.
