@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import platform
 import socket
 import threading
@@ -26,6 +27,7 @@ from .format_uptime import (
     format_uptime_dhm,
     format_uptime_short,
 )
+from .history.aftermath import Aftermath, Running
 from .history.ends import UNPLANNED_ENDS
 from .history.listener import Listener
 from .history.original import TOKEN_FILE
@@ -52,6 +54,7 @@ from .telling.answers import (
 )
 from .telling.home_assistant import Device, HomeAssistant, Told, address
 from .telling.identity import IDENTITY_FILE, Identity, board_model
+from .telling.language import default_language
 from .telling.monitors import Monitor
 from .telling.mqtt import LAST_END, OctoPrintMqtt, Retained
 from .telling.notes import Notes, tested
@@ -75,6 +78,7 @@ __all__ = [
 ]
 
 
+REPORT_FILE = "plugin_octoprint_uptime_report.log"
 EVENTS = ("started", "unplanned")
 OWN_EVENTS = tuple(f"plugin_octoprint_uptime_{event}" for event in EVENTS)
 
@@ -85,6 +89,16 @@ STAYS_AFTER = {
     "plugin_pluginmanager_enable_plugin": True,
     "plugin_pluginmanager_install_plugin": True,
 }
+
+
+def _installed(manager: Any) -> tuple[dict[str, Version], dict[str, str]]:
+    """Return the versions of OctoPrint and third-party plugins, and those plugins' folders."""
+    infos = [*manager.enabled_plugins.values(), *manager.disabled_plugins.values()]
+    others = [info for info in infos if not info.bundled]
+    versions = {i.key: Version(i.name, str(i.version)) for i in others if i.version}
+    octoprint_version = octoprint.util.version.get_octoprint_version_string()
+    versions[""] = Version("OctoPrint", octoprint_version)
+    return versions, {info.location: info.name for info in others if info.location}
 
 
 class OctoPrintUptimePlugin(
@@ -230,6 +244,35 @@ class OctoPrintUptimePlugin(
         body, content_type = self._metrics.exposition(flask.request.headers.get("Accept", ""))
         return flask.Response(body, content_type=content_type)
 
+    @octoprint.plugin.BlueprintPlugin.route("/report", methods=["GET"])
+    def get_report(self) -> flask.Response:
+        # As for OctoPrint's System Information.
+        if not Permissions.SYSTEM.can():
+            return self._refuse(403, gettext("You need the system permission to get the report."))
+        response = flask.Response(self._report(), mimetype="text/plain")
+        response.headers["Content-Disposition"] = f"attachment; filename={REPORT_FILE}"
+        return response
+
+    def _report(self) -> str:
+        # Imported here because it is rarely needed.
+        from .telling.helper_report import helper_report  # noqa: PLC0415
+
+        with default_language("en"):
+            try:
+                return helper_report(self._aftermath(), self._values, with_names=False)
+            except HistoryUnavailableError as error:
+                return f"{self._unavailable(error)}\n"
+
+    def _aftermath(self) -> Aftermath:
+        records, (_, reasons), now = (
+            self._recorder.records(),
+            self._recorder.totals(),
+            self._recorder.now(),
+        )
+        running = Running(os.getpid(), now.since_boot - records.runs[-1].seen, hung=None)
+        octoprint_version = octoprint.util.version.get_octoprint_version_string()
+        return Aftermath(records, now, running, False, reasons, octoprint_version)
+
     @functools.cached_property
     def _metrics(self) -> Metrics:
         # Imported here so that prometheus_client takes memory only once something scrapes.
@@ -256,16 +299,27 @@ class OctoPrintUptimePlugin(
 
     ##~~ EnvironmentDetectionPlugin
 
-    def get_additional_environment(self) -> dict[str, str]:
+    def get_additional_environment(self) -> dict[str, Any]:
         uptimes = self._reader.read()
         environment = {"system_uptime": uptimes.host}
         # On the command line this process is not the server, so its age is not OctoPrint's uptime.
         if self._is_server:
             environment["octoprint_uptime"] = uptimes.octoprint
         return {
-            name: "unknown" if seconds is None else format_uptime(seconds)
-            for name, seconds in environment.items()
+            **{
+                name: "unknown" if seconds is None else format_uptime(seconds)
+                for name, seconds in environment.items()
+            },
+            **self._last_ends(),
         }
+
+    def _last_ends(self) -> dict[str, Any]:
+        """Return the last ends for the System Information; empty while the history is closed."""
+        from .telling.helper_report import last_ends  # noqa: PLC0415
+
+        with contextlib.suppress(HistoryUnavailableError), default_language("en"):
+            return {"last_ends": last_ends(self._aftermath(), self._values["heartbeat_seconds"])}
+        return {}
 
     ##~~ EventHandlerPlugin
 
@@ -388,7 +442,10 @@ class OctoPrintUptimePlugin(
         return self._refuse(403, gettext("You do not have permission to view uptimes."))
 
     def _no_history(self, error: HistoryUnavailableError) -> flask.Response:
-        return self._refuse(503, gettext("The history is not available: %(reason)s.", reason=error))
+        return self._refuse(503, self._unavailable(error))
+
+    def _unavailable(self, error: HistoryUnavailableError) -> str:
+        return str(gettext("The history is not available: %(reason)s.", reason=error))
 
     ##~~ StartupPlugin
 
@@ -396,7 +453,7 @@ class OctoPrintUptimePlugin(
         self._is_server = True
         self._listens_on = (host, port)
         self._watch.start(IOLoop.current(), with_witness=self._values["witness"])
-        versions, folders = self._plugins()
+        versions, folders = _installed(self._plugin_manager)
         self._recorder.start(
             self._reader.read().octoprint,
             octoprint.util.version.get_octoprint_version_string(),
@@ -416,16 +473,6 @@ class OctoPrintUptimePlugin(
             return None
         monitor = Monitor.chosen(url, self._values["ping_style"])
         return Plan(monitor, self._values["ping_interval_seconds"])
-
-    def _plugins(self) -> tuple[dict[str, Version], dict[str, str]]:
-        """Return the versions of OctoPrint and third-party plugins, and those plugins' folders."""
-        manager = self._plugin_manager
-        infos = [*manager.enabled_plugins.values(), *manager.disabled_plugins.values()]
-        others = [info for info in infos if not info.bundled]
-        versions = {i.key: Version(i.name, str(i.version)) for i in others if i.version}
-        octoprint_version = octoprint.util.version.get_octoprint_version_string()
-        versions[""] = Version("OctoPrint", octoprint_version)
-        return versions, {info.location: info.name for info in others if info.location}
 
     def on_after_startup(self) -> None:
         self._recorder.soon(self._tell_how_the_last_run_ended)
@@ -538,6 +585,23 @@ class OctoPrintUptimePlugin(
             }
         ]
 
+    ##~~ octoprint.cli.commands hook
+
+    def get_cli_commands(self, cli_group: Any, *args: Any, **kwargs: Any) -> list[Any]:
+        # Imported here because the server does not need it.
+        from .telling.shell import Source, commands  # noqa: PLC0415
+
+        # OctoPrint's command line does not initialize plugins.
+        settings = cli_group.settings
+        versions, folders = _installed(cli_group.plugin_manager)
+        source = Source.in_base_folder(
+            Path(settings.getBaseFolder("base")),
+            {name: settings.get([name]) for name in ("folder", "plugins")},
+            versions=versions,
+            plugins=folders,
+        )
+        return commands(lambda: source)
+
     ##~~ octoprint.events.register_custom_events hook
 
     def register_custom_events(self) -> list[str]:
@@ -569,6 +633,12 @@ class OctoPrintUptimePlugin(
             past = None
         return Look(self._watch.peek(), host, lambda: bool(self._connectivity_checker.online), past)
 
+    ##~~ octoprint.systeminfo.additional_bundle_files hook
+
+    def get_bundle_files(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        # Up to 2.0.0rc7, OctoPrint leaves out the files of plugins that are not bundled with it.
+        return {REPORT_FILE: self._report}
+
     ##~~ octoprint.server.sockjs.emit hook
 
     def may_emit(self, socket: Any, user: Any, message: str, payload: Any) -> bool:
@@ -587,8 +657,10 @@ def __plugin_load__() -> None:
     __plugin_helpers__ = {"get_uptime": plugin.get_uptime}
     __plugin_hooks__ = {
         "octoprint.access.permissions": plugin.get_additional_permissions,
+        "octoprint.cli.commands": plugin.get_cli_commands,
         "octoprint.events.register_custom_events": plugin.register_custom_events,
         "octoprint.plugin.backup.additional_excludes": plugin.get_backup_excludes,
         "octoprint.plugin.health_check.get_additional_checks": plugin.get_additional_health_checks,
         "octoprint.server.sockjs.emit": plugin.may_emit,
+        "octoprint.systeminfo.additional_bundle_files": plugin.get_bundle_files,
     }

@@ -21,13 +21,13 @@ class Beginning:
     Attributes:
         run: The run that starts.
         at: Now.
-        versions: The versions of OctoPrint and the plugins, by identifier.
+        versions: The versions of OctoPrint and the plugins, by identifier; ``None`` if unknown.
         plugins: The names of plugins, by their folders.
     """
 
     run: NewRun
     at: Instant
-    versions: Mapping[str, Version] = field(default_factory=dict)
+    versions: Mapping[str, Version] | None = None
     plugins: Mapping[str, str] = field(default_factory=dict)
 
     def write(self, history: History, scene: Scene, copied: bool) -> None:
@@ -35,7 +35,7 @@ class Beginning:
         last = history.last_run()
         died = scene.died(last) if last else None
         ended = history.begin(self.run, self.at, copied=copied, died=died)
-        changed = history.change_versions(self.versions)
+        changed = [] if self.versions is None else history.change_versions(self.versions)
         panicked = history.keep_panics(scene.panics)
         if last is None or ended is None:
             return

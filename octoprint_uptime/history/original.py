@@ -40,7 +40,11 @@ class Original:
 
     def is_sealed_by(self, seal: str) -> bool:
         """Whether the seal belongs to this folder's record on this board."""
-        return self._file.exists() and self._seal(self._file.read_text(errors="replace")) == seal
+        return self.exists() and self._seal(self._file.read_text(errors="replace")) == seal
+
+    def exists(self) -> bool:
+        """Whether the folder has a token, which a restored backup lacks."""
+        return self._file.exists()
 
     def new_seal(self) -> str:
         """A new seal for this folder's record."""

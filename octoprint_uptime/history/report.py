@@ -76,6 +76,11 @@ class Why(NamedTuple):
     def verdict(self) -> Verdict:
         return verdict(self.subject, self.end, FACTS[self.subject].from_json(self.facts))
 
+    @property
+    def vitals_before(self) -> list[dict[str, float]]:
+        """The vital signs before it, newest first, each with ``seconds_before``."""
+        return json.loads(self.vitals) if self.vitals else []
+
 
 class PowerLosses(NamedTuple):
     """How often the host lost power or was reset, and how often after undervoltage."""
@@ -413,13 +418,13 @@ def _first_kept(
     cutoff: float | None,
     most: int,
 ) -> int:
-    kept = min(len(_since(entries, cutoff)), most)
+    kept = min(len(since(entries, cutoff)), most)
     if kept:
         return rows[-kept].id
     return rows[-1].id + 1 if rows else 0
 
 
-def _since(entries: list[dict[str, Any]], start: float | None) -> list[dict[str, Any]]:
+def since(entries: list[dict[str, Any]], start: float | None) -> list[dict[str, Any]]:
     """The entries after the last that is known to have ended before ``start``."""
     if start is None:
         return entries
@@ -439,10 +444,10 @@ def history_answer(records: Records, now: Instant, days: int) -> dict[str, Any]:
         "from": None if start is None else round(start, 3),
         "to": None if to is None else round(to, 3),
         "recorded_since": _recorded_since(octoprint, start),
-        "octoprint": _since(octoprint, start)[::-1],
-        "system": _since(system, start)[::-1],
-        "printer": _since(timeline.printer(), start)[::-1],
-        "prints": _since(timeline.prints(), start)[::-1],
+        "octoprint": since(octoprint, start)[::-1],
+        "system": since(system, start)[::-1],
+        "printer": since(timeline.printer(), start)[::-1],
+        "prints": since(timeline.prints(), start)[::-1],
         "summary": {
             "octoprint": _summary(octoprint, ENDS["octoprint"], start, to),
             "system": _summary(system, ENDS["system"], start, to),
@@ -463,7 +468,7 @@ def _recorded_since(runs: list[dict[str, Any]], start: float | None) -> float | 
 def _summary(
     entries: list[dict[str, Any]], ends: Sequence[str], start: float | None, to: float | None
 ) -> dict[str, Any]:
-    in_window = _since(entries, start)
+    in_window = since(entries, start)
     counts = Counter(entry["end"] for entry in in_window)
     return {
         "availability": _availability(entries, start, to),
@@ -488,7 +493,7 @@ def _availability(
     end: float = last["started_at"] + last["seconds"] if to is None else to
     if end <= begin:
         return None
-    placed = _since(entries[known[0] : known[-1] + 1], start)
+    placed = since(entries[known[0] : known[-1] + 1], start)
     up = sum(
         entry["seconds"]
         if entry["started_at"] is None

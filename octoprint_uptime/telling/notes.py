@@ -13,6 +13,7 @@ from ..why.words import N_, Words
 from .language import default_language
 from .monitors import Trouble
 from .post import Answer
+from .stopped_print import CONTINUES, INTERRUPTED, is_on_card
 
 MOST_ANSWER_CHARACTERS = 200
 
@@ -43,12 +44,6 @@ def trouble_text(trouble: Trouble) -> str:
     return str(gettext(_TROUBLE[trouble.kind]) % trouble.values)
 
 
-_INTERRUPTED = N_("The print of %(file)s was interrupted.")
-_CONTINUES = N_(
-    "The print of %(file)s may have continued: the printer was reading it from its own SD card."
-)
-
-
 class Notes:
     """The texts of pings, in OctoPrint's default language.
 
@@ -76,9 +71,8 @@ class Notes:
         grade = _GRADES.get(told["grade"])
         lines = [self._say(grade, reason=told["text"]) if grade else told["text"]]
         if end["interrupted_print"]:
-            file, position = end["interrupted_print"], end["stopped_at"]
-            is_on_card = position is not None and position["origin"] == "printer"
-            lines.append(self._say(_CONTINUES if is_on_card else _INTERRUPTED, file=file))
+            pattern = CONTINUES if is_on_card(end["stopped_at"]) else INTERRUPTED
+            lines.append(self._say(pattern, file=end["interrupted_print"]))
         if end["downtime_seconds"] is not None:
             downtime = format_uptime(end["downtime_seconds"])
             lines.append(self._say(N_("Downtime: %(downtime)s"), downtime=downtime))

@@ -199,7 +199,14 @@ class Scene:
 NO_WORDS = LastWords()
 
 
-def look(folder: Path, log: Path, vitals: Vitals, root: Path = Path("/")) -> Scene:
+def look(
+    folder: Path,
+    log: Path,
+    vitals: Vitals,
+    root: Path = Path("/"),
+    *,
+    has_started: bool = True,
+) -> Scene:
     """The scene, as far as it can be read.
 
     Args:
@@ -207,10 +214,11 @@ def look(folder: Path, log: Path, vitals: Vitals, root: Path = Path("/")) -> Sce
         log: OctoPrint's own log.
         vitals: The vital signs now.
         root: Where ``/proc``, ``/sys`` and ``/var`` are.
+        has_started: Whether OctoPrint has started since, and so written to its log again.
     """
     nuls = False
     with contextlib.suppress(OSError):
-        nuls = _ends_in_nuls(log)
+        nuls = _ends_in_nuls(log, has_started)
     return Scene(
         words={run.name: _last_words(run) for run in folder.iterdir()} if folder.is_dir() else {},
         vitals=vitals,
@@ -258,14 +266,14 @@ def forget_other_runs(folder: Path, tokens: Iterable[str | None]) -> None:
                 shutil.rmtree(run, ignore_errors=True)
 
 
-def _ends_in_nuls(log: Path) -> bool:
-    """Whether the log ended in NULs before the last start, as after a power loss."""
+def _ends_in_nuls(log: Path, has_started: bool) -> bool:
+    """Whether the log ends in NULs, as after a power loss, or did so before the last start."""
     with log.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - _LOG_TAIL_BYTES))
         tail = file.read()
-    before_start = tail[: max(tail.rfind(_START), 0)]
-    return b"\0" * _FEWEST_NULS in before_start[-_BANNER_BYTES:]
+    end = tail[: max(tail.rfind(_START), 0)] if has_started else tail
+    return b"\0" * _FEWEST_NULS in end[-_BANNER_BYTES:]
 
 
 @dataclass(frozen=True)
@@ -424,6 +432,21 @@ def _about_fault(dump: str, plugins: Mapping[str, str]) -> dict[str, str] | None
     if not found:
         return None
     return {"signal": found[1], **_culprits(_current_thread(dump), plugins)}
+
+
+def what_hangs(last_words: Path, plugins: Mapping[str, str]) -> dict[str, str] | None:
+    """What the hung server loop of a run is running: ``plugin`` and ``library``, if known.
+
+    Args:
+        last_words: The folder of its last words.
+        plugins: The names of plugins, by their folders.
+
+    Returns:
+        ``None`` if it is not hung, or if nobody watches it.
+    """
+    with contextlib.suppress(OSError):
+        return _about_hang((last_words / "hang").read_text(errors="replace"), plugins)
+    return None
 
 
 def _about_hang(dump: str, plugins: Mapping[str, str]) -> dict[str, str] | None:

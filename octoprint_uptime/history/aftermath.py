@@ -1,0 +1,215 @@
+"""What a record says while nobody can ask OctoPrint: it is dead, hung, or on another computer.
+
+Reads only. The last run of a dead OctoPrint gets its verdict in the same way as at the next start,
+but in a copy of the record. So the next start finds everything as it was.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..reader import monotonic_clock
+from ..why.evidence import LastRun, look, what_hangs
+from ..why.vitals import Vitals, VitalSigns
+from ..why.watch import FOLDER as LAST_WORDS_FOLDER
+from .beginning import Beginning
+from .copy import holder, whole_copy
+from .original import Original
+from .record import History, Instant, NewRun, Reasons, Records, Version, kernel_boot_id
+from .report import DAY_SECONDS, Timeline, history_answer, since
+
+IDENTIFIER = "octoprint_uptime"
+LOG = "octoprint.log"
+RECORD = "history.db"
+SUBJECTS = ("octoprint", "system", "printer")
+LISTED = ("octoprint", "printer")
+"""The subjects of a list of all ends: those of the host are in OctoPrint's."""
+MACHINE_ID = Path("etc/machine-id")
+"""Every system has this file in its root, so it shows whose folder it is."""
+ANOTHER_BOOT = "another computer"
+"""No kernel has this id."""
+
+
+class Running(NamedTuple):
+    """An OctoPrint that holds the record.
+
+    Attributes:
+        pid: Its process id; 0 if unknown.
+        heartbeat_seconds_ago: The age of its last heartbeat.
+        hung: What its server runs that does not respond, as ``Facts.hung``.
+    """
+
+    pid: int
+    heartbeat_seconds_ago: float
+    hung: dict[str, str] | None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an OctoPrint keeps what is needed.
+
+    Attributes:
+        folder: The plugin's data folder.
+        log: OctoPrint's own log.
+        versions: The versions of OctoPrint and the plugins, by identifier; ``None`` if unknown.
+        plugins: The names of plugins, by their folders.
+    """
+
+    folder: Path
+    log: Path
+    versions: Mapping[str, Version] | None = None
+    plugins: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def in_base_folder(cls, base: Path, folders: Mapping[str, str | None], **more: Any) -> Place:
+        """The place in an OctoPrint's base folder.
+
+        Args:
+            base: The base folder.
+            folders: The folders that OctoPrint's settings choose, ``data`` and ``logs``.
+            more: The other attributes.
+        """
+        data, logs = (Path(folders.get(name) or base / name) for name in ("data", "logs"))
+        return cls(data / IDENTIFIER, logs / LOG, **more)
+
+    @property
+    def root(self) -> Path:
+        """The root folder of the system that the folder belongs to."""
+        above = self.folder.resolve().parents
+        return next((parent for parent in above if (parent / MACHINE_ID).exists()), above[-1])
+
+
+@dataclass(frozen=True)
+class Aftermath:
+    """What the record says.
+
+    Attributes:
+        records: All that is kept. Unless OctoPrint is running, its last run has only just begun: it
+            stands for the next start.
+        now: The moment.
+        running: The OctoPrint that holds the record; ``None`` if none does.
+        is_elsewhere: Whether the record belongs to another computer.
+        reasons: The counts of ends by reason.
+        octoprint_version: The version of the OctoPrint that wrote it last.
+    """
+
+    records: Records
+    now: Instant
+    running: Running | None
+    is_elsewhere: bool
+    reasons: Reasons
+    octoprint_version: str
+
+    @functools.cached_property
+    def _timeline(self) -> Timeline:
+        return Timeline(self.records, self.now)
+
+    def answer(self, days: int) -> dict[str, Any]:
+        """The last ``days`` days, as :func:`history_answer` returns them, without what is not so.
+
+        The run that stands for the next start is left out, and so is the boot of another computer.
+        """
+        answer = history_answer(self.records, self.now, days)
+        for subject in self._stopped():
+            answer[subject] = [entry for entry in answer[subject] if entry["end"] != "running"]
+        return answer
+
+    def ended(self, *subjects: str, days: int | None = None) -> list[dict[str, Any]]:
+        """The entries that have ended, newest first; those without a time come last.
+
+        Args:
+            subjects: Some of ``SUBJECTS``.
+            days: How many days back; ``None`` for all.
+
+        Returns:
+            Entries as in the API. One after which nothing has started yet has ``is_last``, too.
+        """
+        entries = [entry for subject in subjects for entry in self._ended(subject, days)]
+        return sorted(entries, key=lambda entry: -(entry["ended_at"] or 0.0))
+
+    def _ended(self, subject: str, days: int | None) -> list[dict[str, Any]]:
+        entries = getattr(self._timeline, subject)()
+        now = self._timeline.now()
+        start = None if days is None or now is None else now - days * DAY_SECONDS
+        ended = [entry for entry in since(entries, start) if entry["end"] != "running"][::-1]
+        if ended and subject in self._stopped():
+            ended[0]["is_last"] = True
+        return ended
+
+    def _stopped(self) -> list[str]:
+        """The subjects that are known not to be running."""
+        octoprint = [] if self.running else ["octoprint"]
+        return [*octoprint, "system"] if self.is_elsewhere else octoprint
+
+
+def read(place: Place) -> Aftermath | None:
+    """What the record says; ``None`` if it has no run of OctoPrint yet.
+
+    Raises:
+        FileNotFoundError: There is no record.
+        PermissionError: It, or the evidence beside it, belongs to another user.
+        OSError: It cannot be read, or there is no room for a copy of it.
+        BusyError: It keeps changing.
+        NewerFileError: It is of a newer version of the plugin.
+        sqlite3.DatabaseError: It is damaged.
+    """
+    path = place.folder / RECORD
+    pid = holder(path)
+    with whole_copy(path) as copy:
+        history = History(copy)
+        try:
+            return _read(place, history, pid)
+        finally:
+            history.close()
+
+
+def _read(place: Place, history: History, pid: int | None) -> Aftermath | None:
+    last = history.last_run()
+    if last is None:
+        return None
+    now = Instant(monotonic_clock()(), time.time())
+    *_, last_run = history.records().runs
+    running, is_elsewhere = None, False
+    if pid is None:
+        is_elsewhere = _start(place, history, last, now)
+    else:
+        running = _running(place, last, pid, now)
+    return Aftermath(
+        history.records(), now, running, is_elsewhere, history.reasons(), last_run.octoprint_version
+    )
+
+
+def _running(place: Place, last: LastRun, pid: int, now: Instant) -> Running:
+    return Running(
+        pid,
+        heartbeat_seconds_ago=max(0.0, now.since_boot - last.seen),
+        hung=what_hangs(place.folder / LAST_WORDS_FOLDER / str(last.token), place.plugins),
+    )
+
+
+def _start(place: Place, history: History, last: LastRun, now: Instant) -> bool:
+    """Begin the next run in the copy. Return whether the record is another computer's."""
+    original, seal = Original(place.folder), history.seal()
+    is_original = seal is None or original.is_sealed_by(seal)
+    is_elsewhere = place.root != Path("/") or (not is_original and original.exists())
+    words = place.folder / LAST_WORDS_FOLDER
+    if last.token and (words / last.token).exists():
+        list((words / last.token).iterdir())  # raises what look() passes over
+    scene = look(words, place.log, _vitals(place, is_elsewhere), place.root, has_started=False)
+    kernel_id = ANOTHER_BOOT if is_elsewhere else kernel_boot_id()
+    run = NewRun(kernel_id, now.since_boot, octoprint_version="")
+    beginning = Beginning(run, now, place.versions, place.plugins)
+    with history.transaction():
+        beginning.write(history, scene, copied=not is_original and not is_elsewhere)
+    return is_elsewhere
+
+
+def _vitals(place: Place, is_elsewhere: bool) -> Vitals:
+    vitals = VitalSigns(place.folder).read()
+    # Only its free space belongs to the disk rather than to this computer.
+    return {n: v for n, v in vitals.items() if not is_elsewhere or n == "disk_free_bytes"}

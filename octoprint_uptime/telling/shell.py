@@ -1,0 +1,285 @@
+"""The commands for the shell: ``octoprint plugins octoprint_uptime:why`` and so on.
+
+They read the history whether OctoPrint is dead, hung or running, and change nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Callable, NamedTuple
+
+import click
+from babel import Locale
+from flask_babel import gettext
+
+from ..history.aftermath import IDENTIFIER, LISTED, SUBJECTS, Aftermath, Place, read
+from ..history.copy import BusyError
+from ..history.record import NewerFileError
+from ..settings import defaults, valid_settings
+from .answers import DEFAULT_DAYS, history_csv, history_json
+from .helper_report import helper_report
+from .language import ENGLISH, language_without_server, shell_locale
+from .moments import LocalMoments
+from .plain_text import (
+    ALARM,
+    BLANK,
+    COLUMNS,
+    FAINT,
+    TITLE,
+    Line,
+    Lines,
+    PlainText,
+    is_unplanned,
+    state_sentences,
+    wrapped,
+)
+
+MOST_DAYS = 3650
+_LOOKS: Mapping[str, Mapping[str, Any]] = {
+    ALARM: {"fg": "red", "bold": True},
+    FAINT: {"dim": True},
+    TITLE: {"bold": True},
+}
+
+
+class Source(NamedTuple):
+    """What the commands read.
+
+    Attributes:
+        place: Where OctoPrint keeps the history.
+        values: The settings of the plugin.
+    """
+
+    place: Place
+    values: Mapping[str, Any]
+
+    @classmethod
+    def in_base_folder(cls, base: Path, config: Mapping[str, Any], **more: Any) -> Source:
+        """Return the source in an OctoPrint's base folder.
+
+        Args:
+            base: The base folder.
+            config: What OctoPrint's settings have in ``folder`` and ``plugins``.
+            more: The other attributes of the place.
+        """
+        stored = (config.get("plugins") or {}).get(IDENTIFIER) or {}
+        return cls(
+            Place.in_base_folder(base, config.get("folder") or {}, **more),
+            valid_settings(stored, missing=defaults())[0],
+        )
+
+
+def commands(source: Callable[[], Source]) -> list[click.Command]:
+    """Return the commands.
+
+    Args:
+        source: Returns what they read; called when a command runs.
+    """
+
+    @click.command()
+    @_OUTPUT
+    def why(output: Path | None) -> None:
+        """Say why OctoPrint and the host last went down."""
+        with _languages(shell_locale(os.environ)):
+            _show(_why(source()), output)
+
+    @click.command()
+    @click.option(
+        "--days",
+        type=click.IntRange(1, MOST_DAYS),
+        default=DEFAULT_DAYS,
+        show_default=True,
+        help="How many days back.",
+    )
+    @click.option(
+        "--what",
+        type=click.Choice(SUBJECTS),
+        help="List only the ends of OctoPrint, the host or the printer connection.",
+    )
+    @click.option(
+        "--unplanned", is_flag=True, help="List only crashes, power losses and lost connections."
+    )
+    @click.option("--json", "form", flag_value="json", help="Write JSON, as the API does.")
+    @click.option("--csv", "form", flag_value="csv", help="Write OctoPrint's runs as CSV.")
+    @_OUTPUT
+    def history(
+        days: int, what: str | None, unplanned: bool, form: str | None, output: Path | None
+    ) -> None:
+        """List what went down, newest first."""
+        if form == "csv" and what not in (None, "octoprint"):
+            raise click.UsageError("--csv writes OctoPrint's runs only.")
+        with _languages(shell_locale(os.environ)):
+            if form:
+                _write(_exported(source(), days, what, unplanned, form), output)
+            else:
+                _show(_history(source(), days, what, unplanned), output)
+
+    @click.command()
+    @click.option("--no-names", is_flag=True, help="Leave out the names of files.")
+    @_OUTPUT
+    def report(no_names: bool, output: Path | None) -> None:
+        """Write a report for whoever helps you, in English."""
+        with _languages(ENGLISH):
+            _write(_report(source(), with_names=not no_names), output)
+
+    return [why, history, report]
+
+
+_OUTPUT = click.option(
+    "--output",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Write to this file instead of the terminal.",
+)
+
+
+# What each command says
+
+
+def _why(source: Source) -> Lines:
+    aftermath = _read(source)
+    if aftermath is None:
+        yield Line(gettext("Nothing has been recorded yet."))
+        return
+    text = _text(source)
+    yield from map(Line, state_sentences(aftermath, source.values["heartbeat_seconds"]))
+    ends = _last_ends(aftermath)
+    if not ends:
+        yield Line(gettext("Nothing has gone down since the history began."))
+    for names, entry in ends:
+        yield BLANK
+        yield Line(" · ".join(map(gettext, names)), look=FAINT)
+        yield from text.details(entry)
+
+
+def _last_ends(aftermath: Aftermath) -> list[tuple[list[str], dict[str, Any]]]:
+    """Return the last end of OctoPrint and of the host, which may be the same."""
+    lasts = [
+        (name, ended[0])
+        for name, subject in (("OctoPrint", "octoprint"), ("Host", "system"))
+        if (ended := aftermath.ended(subject))
+    ]
+    if len(lasts) > 1 and _is_same(*(entry for _, entry in lasts)):
+        return [([name for name, _ in lasts], lasts[0][1])]
+    return [([name], entry) for name, entry in lasts]
+
+
+def _is_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return (one["end"], one["ended_at"]) == (other["end"], other["ended_at"])
+
+
+def _history(source: Source, days: int, what: str | None, unplanned: bool) -> Lines:
+    aftermath = _read(source)
+    entries: Sequence[dict[str, Any]] = []
+    if aftermath:
+        subjects = LISTED if what is None else (what,)
+        entries = [
+            entry
+            for entry in aftermath.ended(*subjects, days=days)
+            if not unplanned or is_unplanned(entry)
+        ]
+    if not entries:
+        yield Line(gettext("No matching events."))
+        return
+    yield from _text(source).listed(entries)
+
+
+def _exported(source: Source, days: int, what: str | None, unplanned: bool, form: str) -> str:
+    aftermath = _read(source)
+    if aftermath is None:
+        click.echo(gettext("Nothing has been recorded yet."), err=True)
+        return ""
+    answer = aftermath.answer(days)
+    for subject in SUBJECTS:
+        if unplanned:
+            answer[subject] = list(filter(is_unplanned, answer[subject]))
+    if form == "csv":
+        return history_csv(answer)
+    if what is not None:
+        answer = {name: part for name, part in answer.items() if name not in _others(what)}
+    return history_json(answer, with_logs=True) + "\n"
+
+
+def _others(subject: str) -> set[str]:
+    return {*SUBJECTS, "prints"} - {subject}
+
+
+def _report(source: Source, *, with_names: bool) -> str:
+    aftermath = _read(source)
+    if aftermath is None:
+        return gettext("Nothing has been recorded yet.") + "\n"
+    return helper_report(aftermath, source.values, source.place.root, with_names=with_names)
+
+
+def _text(source: Source) -> PlainText:
+    return PlainText(
+        LocalMoments(shell_locale(os.environ)), source.values["heartbeat_seconds"], with_logs=True
+    )
+
+
+# Reading and writing
+
+
+def _read(source: Source) -> Aftermath | None:
+    """Read the history.
+
+    Raises:
+        ClickException: It cannot be read; the message says why.
+    """
+    folder = source.place.folder
+    try:
+        return read(source.place)
+    except FileNotFoundError:
+        message = gettext("There is no history in %(folder)s.", folder=folder)
+    except PermissionError:
+        message = gettext(
+            "You may not read the history in %(folder)s. Run this command as the user that runs"
+            " OctoPrint, or as root.",
+            folder=folder,
+        )
+    except NewerFileError as error:
+        message = gettext("The history is not available: %(reason)s.", reason=error)
+    except sqlite3.OperationalError as error:
+        message = gettext("The history is not available: %(reason)s.", reason=error)
+    except sqlite3.DatabaseError as error:
+        message = gettext(
+            "The history in %(folder)s is damaged (%(error)s). OctoPrint will start a new one.",
+            folder=folder,
+            error=error,
+        )
+    except (OSError, BusyError) as error:
+        message = gettext("The history is not available: %(reason)s.", reason=error)
+    raise click.ClickException(message)
+
+
+@contextlib.contextmanager
+def _languages(locale: Locale) -> Iterator[None]:
+    # A terminal need not know all characters.
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+    with language_without_server(locale):
+        yield
+
+
+def _show(lines: Lines, output: Path | None) -> None:
+    """Write text for people: wrapped, and in colour on a terminal."""
+    columns = min(COLUMNS, shutil.get_terminal_size().columns)
+    styled = (
+        click.style(line, **_LOOKS.get(look, {})) if line and not output else line
+        for line, look in wrapped(lines, columns)
+    )
+    _write("".join(f"{line}\n" for line in styled), output)
+
+
+def _write(text: str, output: Path | None) -> None:
+    if output:
+        try:
+            output.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise click.FileError(str(output), str(error.strerror)) from error
+        return
+    click.echo(text, nl=False, color=False if os.environ.get("NO_COLOR") else None)
