@@ -47,7 +47,7 @@ def helper_report(
     )
     lines = [
         *_about(aftermath, root),
-        *map(Line, state_sentences(aftermath, values["heartbeat_seconds"])),
+        Line(" ".join(state_sentences(aftermath, values["heartbeat_seconds"]))),
         *_ends(aftermath, text),
         *_counts(aftermath.reasons),
         *_settings(values),

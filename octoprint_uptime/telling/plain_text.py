@@ -16,7 +16,7 @@ from flask_babel import get_locale, gettext
 from ..format_uptime import format_uptime, format_uptime_short
 from ..history.aftermath import Aftermath
 from ..history.ends import UNPLANNED_ENDS
-from ..why.words import N_, Words
+from ..why.words import N_, Words, hang
 from .moments import Moments
 from .stopped_print import about_print, heater_warning
 from .units import bytes_text, celsius, duration, in_unit, number
@@ -117,7 +117,7 @@ def state_sentences(aftermath: Aftermath, heartbeat_seconds: int) -> Iterator[st
     else:
         yield gettext("OctoPrint may be running.")
     if running.hung is not None:
-        yield gettext("Its server is not responding.")
+        yield hang(running.hung)
     age = duration(running.heartbeat_seconds_ago)
     if running.heartbeat_seconds_ago > 2 * heartbeat_seconds + LATE_SECONDS:
         yield gettext("It may be hung: its last heartbeat was %(duration)s ago.", duration=age)
@@ -205,8 +205,8 @@ class PlainText:
         if evidence:
             yield from _section(gettext("Evidence"))
         for sign in evidence:
-            source = gettext(_SOURCES[sign["source"]])
-            yield Line(f"{source}: {sign['text']}", indent=2, hang=2)
+            source = _SOURCES[sign["source"]]
+            yield Line(f"{gettext(source)}: {sign['text']}", indent=2, hang=2)
 
     def _vitals(self, beats: Sequence[Mapping[str, float]]) -> Lines:
         """Yield a table of the vital signs, with a column for each time."""
@@ -283,7 +283,8 @@ class PlainText:
 def _name(entry: Mapping[str, Any]) -> str:
     """Return what an end is called."""
     is_stopped = entry["end"] == "restart" and "is_last" in entry
-    return gettext(STOPPED if is_stopped else _ENDS[entry["end"]])
+    name = STOPPED if is_stopped else _ENDS[entry["end"]]
+    return gettext(name)
 
 
 def _downtime(entry: Mapping[str, Any]) -> str:

@@ -147,7 +147,7 @@ def _why(source: Source) -> Lines:
         yield Line(gettext("Nothing has been recorded yet."))
         return
     text = _text(source)
-    yield from map(Line, state_sentences(aftermath, source.values["heartbeat_seconds"]))
+    yield from _state(source, aftermath)
     ends = _last_ends(aftermath)
     if not ends:
         yield Line(gettext("Nothing has gone down since the history began."))
@@ -155,6 +155,11 @@ def _why(source: Source) -> Lines:
         yield BLANK
         yield Line(" · ".join(map(gettext, names)), look=FAINT)
         yield from text.details(entry)
+
+
+def _state(source: Source, aftermath: Aftermath) -> Lines:
+    sentences = state_sentences(aftermath, source.values["heartbeat_seconds"])
+    yield Line(" ".join(sentences))
 
 
 def _last_ends(aftermath: Aftermath) -> list[tuple[list[str], dict[str, Any]]]:
@@ -177,6 +182,8 @@ def _history(source: Source, days: int, what: str | None, unplanned: bool) -> Li
     aftermath = _read(source)
     entries: Sequence[dict[str, Any]] = []
     if aftermath:
+        yield from _state(source, aftermath)
+        yield BLANK
         subjects = LISTED if what is None else (what,)
         entries = [
             entry
@@ -235,11 +242,15 @@ def _read(source: Source) -> Aftermath | None:
     try:
         return read(source.place)
     except FileNotFoundError:
-        message = gettext("There is no history in %(folder)s.", folder=folder)
+        message = gettext(
+            "There is no history in %(folder)s. If OctoPrint's base folder is another one, name it"
+            " with --basedir.",
+            folder=folder,
+        )
     except PermissionError:
         message = gettext(
-            "You may not read the history in %(folder)s. Run this command as the user that runs"
-            " OctoPrint, or as root.",
+            "You may not read the history in %(folder)s. Use the account that OctoPrint runs under,"
+            " or root.",
             folder=folder,
         )
     except NewerFileError as error:
@@ -269,7 +280,7 @@ def _show(lines: Lines, output: Path | None) -> None:
     """Write text for people: wrapped, and in colour on a terminal."""
     columns = min(COLUMNS, shutil.get_terminal_size().columns)
     styled = (
-        click.style(line, **_LOOKS.get(look, {})) if line and not output else line
+        click.style(line, **_LOOKS[look]) if look and not output else line
         for line, look in wrapped(lines, columns)
     )
     _write("".join(f"{line}\n" for line in styled), output)

@@ -183,10 +183,10 @@ _EVIDENCE = {
     ),
     "no_space": N_("A thread failed because the disk was full."),
     "disk_was_full": N_("Disk space left at the last heartbeat: %(bytes)s."),
-    "disk_is_full": N_("Disk space left after the start: %(bytes)s."),
+    "disk_is_full": N_("Disk space left afterwards: %(bytes)s."),
     "read_only_error": N_("A thread failed because the file system was read-only."),
     "disk_was_read_only": N_("At the last heartbeat the file system was read-only."),
-    "disk_is_read_only": N_("After the start the file system was read-only."),
+    "disk_is_read_only": N_("Afterwards the file system was read-only."),
     "filesystem_errors": N_("New file system errors: %(count)d."),
     "panic": N_("The kernel left a record of its own crash."),
     "register": N_(
@@ -317,6 +317,15 @@ class Words:
         if pattern not in self._patterns:
             self._patterns[pattern] = gettext(pattern)
         return self._patterns[pattern] % values
+
+
+def hang(what: dict[str, str]) -> str:
+    """The sentence about a server that does not respond.
+
+    Args:
+        what: What it runs, as ``Facts.hung``.
+    """
+    return str(gettext(_TEXTS[_most_telling(_TEXTS, "hung", what)]) % what)
 
 
 def _kind(subject: str, end: str, reason: str) -> str:

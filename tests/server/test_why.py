@@ -251,7 +251,7 @@ class TestDisk:
         (data / "filler").unlink()
         ended = self.known_end(admin)
         assert told(ended) == ("crash", reason, grade)
-        assert "Disk space left after the start: 0 MB." in evidence(ended)
+        assert "Disk space left afterwards: 0 MB." in evidence(ended)
         assert ended["end_exact"] is exact
 
     @pytest.mark.alone

@@ -27,6 +27,7 @@
         this.base = base;
         this.url = base.getSimpleApiUrl("octoprint_uptime");
         this.historyUrl = base.getBlueprintUrl("octoprint_uptime") + "history";
+        this.reportPath = base.getBlueprintUrl("octoprint_uptime") + "report";
     };
 
     /**
@@ -58,6 +59,15 @@
      */
     OctoPrintUptimeClient.prototype.historyCsvUrl = function (days) {
         return `${this.base.getBaseUrl()}${this.historyUrl}?days=${days}&format=csv`;
+    };
+
+    /**
+     * Return the address of the report for whoever helps. It needs the system permission.
+     *
+     * @returns {string} an address
+     */
+    OctoPrintUptimeClient.prototype.reportUrl = function () {
+        return this.base.getBaseUrl() + this.reportPath;
     };
 
     /**

@@ -206,6 +206,7 @@ $(function () {
         self.limit = ko.observable(ROWS_AT_ONCE);
 
         self.mayClear = self.uptime.mayChangeSettings;
+        self.mayGetReport = self.uptime.mayUseSystem;
 
         const nameOf = (days) => {
             if (days === ALL) return gettext("All");
@@ -398,6 +399,7 @@ $(function () {
                 count: self.ends().length
             })
         );
+        self.reportUrl = client.reportUrl();
         self.csvUrl = ko.pureComputed(() => client.historyCsvUrl(daysKept() || 1));
 
         //~~ opening and closing

@@ -52,6 +52,9 @@ $(function () {
         self.mayChangeSettings = ko.pureComputed(() =>
             self.loginState.hasPermission(self.access.permissions.SETTINGS)
         );
+        self.mayUseSystem = ko.pureComputed(() =>
+            self.loginState.hasPermission(self.access.permissions.SYSTEM)
+        );
         self.reachable = ko.pureComputed(() => self.connected() && self.answering());
 
         //~~ the three clocks
