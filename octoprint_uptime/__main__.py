@@ -24,7 +24,7 @@ BASE_FOLDER = Path(click.get_app_dir("OctoPrint", force_posix=sys.platform == "l
 @click.option(
     "--basedir",
     "-b",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=click.Path(file_okay=False, readable=False, path_type=Path),
     default=BASE_FOLDER,
     show_default=True,
     help="OctoPrint's base folder.",

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Callable, TypeVar
 
 import psutil
+import requests
 from accounts import PASSWORD
 from prometheus_client.parser import text_string_to_metric_families
 from shared.octoprint_server import QUIET_CONFIG, OctoPrintServer, Session
@@ -130,6 +131,13 @@ def wait_for_report(server: OctoPrintServer, die: Callable[[], object]) -> None:
     os.waitid(os.P_PID, server.pid, os.WEXITED | os.WNOWAIT)
     wait_for(lambda: b"\nend\n" in report.read_bytes())
     server.wait()
+
+
+def die(session: Session, how: str) -> None:
+    """Have the plugin ``deaths`` end or disturb its server."""
+    # A process that dies at once does not answer.
+    with contextlib.suppress(requests.ConnectionError):
+        session.post("/api/plugin/deaths", {"command": "die", "how": how}).raise_for_status()
 
 
 def kill(server: OctoPrintServer, with_signal: int = signal.SIGKILL) -> None:

@@ -93,10 +93,10 @@ def _exactness(seconds: int) -> str:
     if seconds == MINUTE_SECONDS:
         return gettext("within a minute")
     if rest:
-        text = ngettext("within %(count)d second", "within %(count)d seconds", seconds)
-        return text % {"count": seconds}
-    text = ngettext("within %(count)d minute", "within %(count)d minutes", minutes)
-    return text % {"count": minutes}
+        return ngettext(
+            "within %(count)d second", "within %(count)d seconds", seconds, count=seconds
+        )
+    return ngettext("within %(count)d minute", "within %(count)d minutes", minutes, count=minutes)
 
 
 def _where(position: Mapping[str, Any]) -> Iterator[str]:

@@ -11,12 +11,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-import requests
 from accounts import PASSWORD, add_user
 from helpers import (
     at_this_kernel,
     boot,
     cut_power,
+    die,
     kill,
     last_end,
     last_words,
@@ -56,12 +56,6 @@ def mortal(new_server):
 def on_board(mortal):
     """A factory of such servers on a host with scripted boots."""
     return lambda **config: mortal(environment=scripted_board("first", age=5000), **config)
-
-
-def die(session, how):
-    # A process that dies at once does not answer.
-    with contextlib.suppress(requests.ConnectionError):
-        session.post("/api/plugin/deaths", {"command": "die", "how": how}).raise_for_status()
 
 
 def told(entry):

@@ -1,0 +1,114 @@
+"""A record can be copied whole while another process writes it, which never notices."""
+
+import contextlib
+import multiprocessing
+import sqlite3
+
+import pytest
+
+from octoprint_uptime.history import copy
+from octoprint_uptime.history.copy import BusyError, holder, whole_copy
+from octoprint_uptime.history.record import History, Instant, NewRun
+
+READS = 500
+
+
+def write_until(done, path, began):
+    """Write as fast as the disk allows; each transaction counts in two places."""
+    history = History(path)
+    with history.transaction():
+        history.begin(NewRun("boot", 0.0, "1.11.8"), Instant(0.0, 0.0))
+    at = 0.0
+    while not done.is_set():
+        at += 1.0
+        with history.transaction():
+            history.undervoltage(at)
+            history.beat(at)
+        began.set()
+    history.close()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "history.db"
+
+
+@pytest.fixture
+def writer(path):
+    """A process that writes the record."""
+    context = multiprocessing.get_context("fork")
+    done, began = context.Event(), context.Event()
+    process = context.Process(target=write_until, args=(done, path, began))
+    process.start()
+    assert began.wait(30)
+    yield process
+    done.set()
+    process.join(30)
+    assert process.exitcode == 0  # nothing was ever locked for it
+
+
+def counts(path):
+    """The two counts and the last heartbeat in a copy, which SQLite finds whole."""
+    with whole_copy(path) as where:
+        with contextlib.closing(sqlite3.connect(where)) as database:
+            assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        history = History(where)
+        run, totals = history.records().runs[-1], history.totals()
+        history.close()
+        return run.undervoltage, totals["octoprint", "undervoltages"], run.seen
+
+
+def test_no_read_sees_half_a_transaction_or_holds_up_the_next(path, writer):
+    seen = 0.0
+    for _ in range(READS):
+        of_run, of_totals, beat = counts(path)
+        assert of_run == of_totals == beat
+        assert beat >= seen
+        seen = beat
+    assert seen > READS  # several heartbeats for each read
+
+
+def test_who_holds_it(path, writer):
+    assert holder(path) == writer.pid
+
+
+def test_nobody_holds_it_after_a_kill(path):
+    context = multiprocessing.get_context("fork")
+    done, began = context.Event(), context.Event()
+    process = context.Process(target=write_until, args=(done, path, began))
+    process.start()
+    assert began.wait(30)
+    process.kill()
+    process.join()
+    assert holder(path) is None
+    of_run, of_totals, beat = counts(path)
+    assert of_run == of_totals == beat
+
+
+def test_after_a_clean_stop_there_is_no_journal(path):
+    History(path).close()
+    with whole_copy(path) as where:
+        assert [file.name for file in where.parent.iterdir()] == ["history.db"]
+    assert not where.parent.exists()
+
+
+def test_a_journal_that_restarts_meanwhile(path, monkeypatch):
+    History(path).close()
+    states = iter([(b"old", 0), (b"new", 0), (b"", 1), (b"", 1)])
+    monkeypatch.setattr(copy, "_state", lambda path: next(states))
+    with whole_copy(path):
+        assert next(states, None) is None
+
+
+def test_a_record_that_never_rests(path, monkeypatch):
+    History(path).close()
+    monkeypatch.setattr(copy, "_state", lambda path: (b"", object()))
+    monkeypatch.setattr(copy, "PATIENCE_SECONDS", 0.0)
+    with pytest.raises(BusyError), whole_copy(path):
+        pass
+
+
+def test_where_the_holder_cannot_be_known(path, monkeypatch):
+    History(path).close()
+    monkeypatch.setattr(copy.sys, "platform", "win32")
+    assert holder(path) == 0
