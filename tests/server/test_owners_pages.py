@@ -12,10 +12,11 @@ import subprocess
 import pytest
 from accounts import PASSWORD, api_key, change_group
 from examples import ROOT, blocks
-from helpers import last_end, recorded, wait_for
+from helpers import at_this_kernel, kill, last_end, recorded, wait_for
 from shared.octoprint_server import QUIET_CONFIG
 
 from octoprint_uptime.history.schema import MIGRATIONS
+from octoprint_uptime.telling.shell import commands
 
 API = "/api/plugin/octoprint_uptime"
 HISTORY = "/plugin/octoprint_uptime/history"
@@ -43,15 +44,24 @@ def as_on_octopi(tmp_path):
     def run(server, command):
         home = tmp_path / "home"
         if not home.exists():
-            program = home / "oprint" / "bin" / "octoprint"
-            program.parent.mkdir(parents=True)
+            (home / "oprint" / "bin").mkdir(parents=True)
             (home / ".octoprint").symlink_to(server.basedir)
-            words = [server.python, "-m", "octoprint", "--basedir", str(server.basedir)]
-            program.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
-            program.chmod(0o755)
+            for name, words in (
+                ("octoprint", [server.python, "-m", "octoprint"]),
+                ("python", [server.python]),
+                ("jq", [server.python, str(ROOT / "tests" / "jq.py")]),
+            ):
+                program = home / "oprint" / "bin" / name
+                program.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+                program.chmod(0o755)
         return subprocess.run(
             ["bash", "-ec", command],
-            env={**os.environ, "HOME": str(home)},
+            env={
+                **os.environ,
+                "HOME": str(home),
+                "LANG": "en_GB.UTF-8",
+                "PATH": f"{home}/oprint/bin:{os.environ['PATH']}",
+            },
             cwd=tmp_path,
             capture_output=True,
             check=True,
@@ -133,6 +143,44 @@ def lines_of_the_log():
     yield "Setting … must be …, not …, using …"
     yield "Setting … must be …; it is left as it was"
     yield "The settings must be a mapping, not …"
+
+
+class TestCommands:
+    """What to do when OctoPrint is gone, and the commands that tell why."""
+
+    @pytest.fixture
+    def dead(self, new_server):
+        server = new_server()
+        with at_this_kernel(alone=False):
+            recorded(server)
+            kill(server)
+        return server
+
+    def test_the_recipe(self, dead, as_on_octopi, tmp_path):
+        by_octoprint, by_itself, report, _rescue = blocks("docs/history.md", "sh")
+        for command in (by_octoprint, by_itself):
+            assert "\nOctoPrint crashed\n" in as_on_octopi(dead, command)
+        as_on_octopi(dead, report)
+        assert "1. crash, killed, certain\n" in (tmp_path / "report.txt").read_text()
+
+    def test_both_ways(self, dead, as_on_octopi):
+        why, history = blocks("docs/commands.md", "sh")
+        assert as_on_octopi(dead, why).count("\nOctoPrint crashed\n") == 2
+        text = '"OctoPrint was killed by signal 9 (SIGKILL)."'
+        assert as_on_octopi(dead, history).splitlines().count(text) == 2
+
+    def test_every_option(self):
+        listed = {
+            (name, option.split(" ")[0])
+            for cells in rows("docs/commands.md", "## Options\n")
+            for option in re.findall(r"`(--.*?)`", cells[0])
+            for name in re.findall(r"`(\w+)`", cells[1]) or ("why", "history", "report")
+        }
+        assert listed == {
+            (command.name, option.opts[0])
+            for command in commands(lambda: None)
+            for option in command.params
+        }
 
 
 class TestPrivacy:

@@ -9,18 +9,22 @@ import unicodedata
 import pytest
 from board import Board
 from click.testing import CliRunner
+from examples import ROOT, blocks
 
 from octoprint_uptime.history import aftermath as module
 from octoprint_uptime.history.copy import BusyError
+from octoprint_uptime.history.ends import ENDS
 from octoprint_uptime.history.position import Position
 from octoprint_uptime.history.record import NewerFileError
-from octoprint_uptime.telling import helper_report
+from octoprint_uptime.telling import helper_report, plain_text
 from octoprint_uptime.telling.helper_report import CUT_OFF, MOST_BYTES, bounded
 from octoprint_uptime.telling.shell import Source, commands
 from octoprint_uptime.why.evidence import Facts
+from octoprint_uptime.why.verdict import GRADES
 from octoprint_uptime.why.vitals import VitalSigns
 
 NOON = 1_790_000_000.0 - 1_790_000_000.0 % 86400 + 43200
+STATIC = ROOT / "octoprint_uptime/static"
 TOKEN = "0123456789abcdef"
 FAULT = (
     "Fatal Python error: Segmentation fault\n\nCurrent thread 0x1:\n"
@@ -154,6 +158,28 @@ What to do
   none is named, try safe mode, then test the memory and the power supply.
 """
     )
+
+
+def test_the_readme_has_real_output(board, base, run):
+    crash_in_a_print(board, base)
+    (example,) = blocks("README.md", "console")
+    command, by_octoprint, *told = example.splitlines()
+    assert command == "$ octoprint plugins octoprint_uptime:why"
+    assert by_octoprint == "Initializing settings & plugin subsystem..."
+    assert told == dates_of_any_babel(run("why")).splitlines()[: len(told)]
+
+
+def test_the_page_says_the_same():
+    page = "".join(file.read_text(encoding="utf-8") for file in STATIC.glob("js/*.js"))
+    texts = [
+        *plain_text._ENDS.values(),
+        *(text for texts in plain_text._GRADES.values() for text in texts),
+        *plain_text._SOURCES.values(),
+        *(name for _, name, _ in plain_text._MEASURES),
+    ]
+    assert [text for text in texts if json.dumps(text) not in page] == []
+    assert set(plain_text._ENDS) == {end for ends in ENDS.values() for end in ends}
+    assert set(plain_text._GRADES) == set(GRADES)
 
 
 def test_the_host_went_down_too(board, base, run):
