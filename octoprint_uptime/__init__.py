@@ -101,6 +101,10 @@ def _installed(manager: Any) -> tuple[dict[str, Version], dict[str, str]]:
     return versions, {info.location: info.name for info in others if info.location}
 
 
+def _known(seconds: float | None) -> str:
+    return "unknown" if seconds is None else format_uptime(seconds)
+
+
 class OctoPrintUptimePlugin(
     octoprint.plugin.AssetPlugin,
     octoprint.plugin.BlueprintPlugin,
@@ -301,25 +305,20 @@ class OctoPrintUptimePlugin(
 
     def get_additional_environment(self) -> dict[str, Any]:
         uptimes = self._reader.read()
-        environment = {"system_uptime": uptimes.host}
+        environment: dict[str, Any] = {"system_uptime": _known(uptimes.host)}
         # On the command line this process is not the server, so its age is not OctoPrint's uptime.
         if self._is_server:
-            environment["octoprint_uptime"] = uptimes.octoprint
-        return {
-            **{
-                name: "unknown" if seconds is None else format_uptime(seconds)
-                for name, seconds in environment.items()
-            },
-            **self._last_ends(),
-        }
+            environment["octoprint_uptime"] = _known(uptimes.octoprint)
+            with contextlib.suppress(HistoryUnavailableError):
+                environment["last_ends"] = self._last_ends()
+        return environment
 
-    def _last_ends(self) -> dict[str, Any]:
-        """Return the last ends for the System Information; empty while the history is closed."""
+    def _last_ends(self) -> dict[str, str]:
+        # Imported here because it is rarely needed.
         from .telling.helper_report import last_ends  # noqa: PLC0415
 
-        with contextlib.suppress(HistoryUnavailableError), default_language("en"):
-            return {"last_ends": last_ends(self._aftermath(), self._values["heartbeat_seconds"])}
-        return {}
+        with default_language("en"):
+            return last_ends(self._aftermath(), self._values["heartbeat_seconds"])
 
     ##~~ EventHandlerPlugin
 

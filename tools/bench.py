@@ -42,6 +42,8 @@ VITALS_TARGET_SECONDS = 0.001
 HEALTH_LOOKS = 40
 HEALTH_TARGET_SECONDS = 0.03
 IMPORTS = 15
+COMMANDS = 7
+COMMAND_TARGET_SECONDS = 0.5
 TARGET = 0.95
 BLACK_HOLE_ROUNDS = 40
 BLACK_HOLE_TARGET = 0.98
@@ -286,6 +288,37 @@ def bench_health(folder: Path) -> bool:
     return seconds <= HEALTH_TARGET_SECONDS
 
 
+def bench_commands(folder: Path) -> bool:
+    """Measure what a command adds to OctoPrint's own loading, with that history."""
+    base = folder / "commands"
+    sample_history.write(
+        base / "data" / "octoprint_uptime" / "history.db",
+        until=time.time() - 60,
+        days=HISTORY_DAYS - 1,
+        ends_a_day=RESTARTS_A_DAY,
+    )
+    (base / "config.yaml").write_text("{}")
+    plugins = [sys.executable, "-m", "octoprint", "--basedir", str(base), "plugins"]
+    commands = {
+        "loading": [*plugins, "--help"],
+        **{name: [*plugins, f"octoprint_uptime:{name}"] for name in ("why", "history", "report")},
+    }
+    times: dict[str, list[float]] = {name: [] for name in commands}
+    for number in range(COMMANDS + 1):
+        for name, command in commands.items():
+            started = time.perf_counter()
+            subprocess.run(command, check=True, capture_output=True)
+            if number:  # the first run fills the system's caches
+                times[name].append(time.perf_counter() - started)
+    loading, *medians = (statistics.median(measured) for measured in times.values())
+    slowest = max(medians) - loading
+    print(
+        f"octoprint plugins: {loading:.2f} s to load, {slowest * 1000:+.0f} ms for the slowest"
+        f" command, medians of {COMMANDS} (target {COMMAND_TARGET_SECONDS * 1000:.0f} ms)"
+    )
+    return slowest <= COMMAND_TARGET_SECONDS
+
+
 def bench_import() -> None:
     times = [
         float(
@@ -361,11 +394,12 @@ def main() -> int:
         os.sched_setaffinity(0, cores)
         history = bench_history(folder)
         healthy = bench_health(folder)
+        commands = bench_commands(folder)
         bench_import()
         bench_start(folder)
     heartbeats = bench_heartbeats()
     fast = ratio >= TARGET and with_black_hole >= BLACK_HOLE_TARGET
-    return 0 if fast and scrapes and history and healthy and heartbeats else 1
+    return 0 if fast and scrapes and history and healthy and commands and heartbeats else 1
 
 
 if __name__ == "__main__":

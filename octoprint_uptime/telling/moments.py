@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+import functools
+from datetime import date, datetime, time, timezone
 from typing import Protocol
 
 from babel import Locale
@@ -33,10 +34,23 @@ class LocalMoments:
         return format_datetime(_local(unix_time), "medium", locale=self._locale)
 
     def date(self, unix_time: float) -> str:
-        return format_date(_local(unix_time), "full", locale=self._locale)
+        return _date(_local(unix_time).date(), self._locale)
 
     def time(self, unix_time: float) -> str:
-        return format_time(_local(unix_time), "short", locale=self._locale)
+        return _time(_local(unix_time).time().replace(second=0, microsecond=0), self._locale)
+
+
+# A list has thousands of times, on few days.
+
+
+@functools.lru_cache
+def _date(day: date, locale: Locale) -> str:
+    return format_date(day, "full", locale=locale)
+
+
+@functools.lru_cache(maxsize=1440)
+def _time(minute: time, locale: Locale) -> str:
+    return format_time(minute, "short", locale=locale)
 
 
 def _local(unix_time: float) -> datetime:

@@ -156,6 +156,7 @@ class PlainText:
         self._with_names = with_names
         self._with_advice = with_advice
         self._words = Words()
+        self._said: dict[str, str] = {}
 
     # All about one end
 
@@ -167,7 +168,7 @@ class PlainText:
         """
         why = self._why(entry)
         grade, meaning, _ = _GRADES[why["grade"]]
-        yield Line(_name(entry), look=ALARM if is_unplanned(entry) else TITLE)
+        yield Line(self._name(entry), look=ALARM if is_unplanned(entry) else TITLE)
         yield Line(why["text"])
         yield Line(f"{gettext(grade)}. {gettext(meaning)}", look=FAINT)
         told = [*heater_warning(entry, self._heartbeat_seconds), *self._about_print(entry)]
@@ -186,7 +187,7 @@ class PlainText:
         figures = {gettext("When"): self._when(entry)}
         figures[gettext("Uptime before")] = duration(entry["seconds"])
         if "downtime_seconds" in entry:
-            figures[gettext("Downtime after")] = _downtime(entry)
+            figures[gettext("Downtime after")] = self._downtime(entry["downtime_seconds"], entry)
         width = max(map(len, figures))
         for label, figure in figures.items():
             yield Line(f"{label.ljust(width)}  {figure}", hang=width + 2)
@@ -199,7 +200,7 @@ class PlainText:
     def _exactness(self, entry: Mapping[str, Any]) -> str:
         if entry.get("end_exact") is not False:
             return ""
-        return " " + gettext("± %(seconds)d s", seconds=self._heartbeat_seconds)
+        return " " + self._say(N_("± %(seconds)d s")) % {"seconds": self._heartbeat_seconds}
 
     def _evidence(self, evidence: Sequence[Mapping[str, str]]) -> Lines:
         if evidence:
@@ -225,37 +226,38 @@ class PlainText:
 
     def listed(self, entries: Iterable[Mapping[str, Any]]) -> Lines:
         """Yield a few lines for each of the entries, which are sorted by time, day by day."""
-        entries = list(entries)
-        width = max(len(self._time(entry)) for entry in entries)
-        for position, (day, of_day) in enumerate(groupby(entries, self._day)):
+        timed = [(entry, self._time(entry)) for entry in entries]
+        width = max(len(time) for _, time in timed)
+        for position, (day, of_day) in enumerate(groupby(timed, lambda one: self._day(one[0]))):
             if position:
                 yield BLANK
             yield Line(day, look=TITLE)
-            for entry in of_day:
-                yield from self._listed(entry, width)
+            for entry, time in of_day:
+                yield from self._listed(entry, time.rjust(width))
 
     def _day(self, entry: Mapping[str, Any]) -> str:
         ended_at = entry["ended_at"]
-        return gettext("Time unknown") if ended_at is None else self._moments.date(ended_at)
+        if ended_at is None:
+            return self._say(N_("Time unknown"))
+        return self._moments.date(ended_at)
 
     def _time(self, entry: Mapping[str, Any]) -> str:
         ended_at = entry["ended_at"]
         return "–" if ended_at is None else self._moments.time(ended_at)
 
-    def _listed(self, entry: Mapping[str, Any], time_width: int) -> Lines:
-        time = self._time(entry).rjust(time_width)
+    def _listed(self, entry: Mapping[str, Any], time: str) -> Lines:
         look = ALARM if is_unplanned(entry) else ""
-        yield Line(f"{time}  {_name(entry)}{self._exactness(entry)}", 2, look=look)
-        indent = time_width + 4
+        yield Line(f"{time}  {self._name(entry)}{self._exactness(entry)}", 2, look=look)
+        indent = len(time) + 4
         reason = self._reason(entry)
         if reason:
             yield Line(reason, indent)
         for told in self._about_print(entry):
             yield Line(told, indent)
-        figures = [f"{gettext('Uptime before')}: {duration(entry['seconds'])}"]
-        if entry.get("downtime_seconds") is not None:
-            downtime = _downtime(entry)
-            figures.append(f"{gettext('Downtime after')}: {downtime}")
+        figures = [f"{self._say(N_('Uptime before'))}: {duration(entry['seconds'])}"]
+        downtime = entry.get("downtime_seconds")
+        if downtime is not None:
+            figures.append(f"{self._say(N_('Downtime after'))}: {self._downtime(downtime, entry)}")
         yield Line(" · ".join(figures), indent, look=FAINT)
 
     def summary(self, entry: Mapping[str, Any]) -> str:
@@ -266,11 +268,31 @@ class PlainText:
 
     def _reason(self, entry: Mapping[str, Any]) -> str:
         """Return why an entry ended, in a sentence; empty if that is obvious."""
-        why = self._why(entry)
-        if not is_unplanned(entry) and why["reason"] in _PLAIN_REASONS:
+        why = entry["why"]
+        verdict = why.verdict
+        if not is_unplanned(entry) and verdict.reason in _PLAIN_REASONS:
             return ""
-        *_, sentence = _GRADES[why["grade"]]
-        return str(gettext(sentence) % {"reason": why["text"]})
+        *_, sentence = _GRADES[verdict.grade]
+        text = self._words.text(why.subject, why.end, verdict, with_logs=self._with_logs)
+        return self._say(sentence) % {"reason": text}
+
+    def _name(self, entry: Mapping[str, Any]) -> str:
+        """Return what an end is called."""
+        is_stopped = entry["end"] == "restart" and "is_last" in entry
+        return self._say(STOPPED if is_stopped else _ENDS[entry["end"]])
+
+    def _downtime(self, seconds: float | None, entry: Mapping[str, Any]) -> str:
+        if seconds is None:
+            return gettext("unknown")
+        if "is_last" in entry:
+            return gettext("%(duration)s so far", duration=duration(seconds))
+        return duration(seconds)
+
+    def _say(self, text: str) -> str:
+        """Translate what a list repeats a thousand times."""
+        if text not in self._said:
+            self._said[text] = str(gettext(text))
+        return self._said[text]
 
     def _about_print(self, entry: Mapping[str, Any]) -> Iterator[str]:
         return about_print(entry, self._heartbeat_seconds, with_name=self._with_names)
@@ -278,22 +300,6 @@ class PlainText:
     def _why(self, entry: Mapping[str, Any]) -> dict[str, Any]:
         why = entry["why"]
         return self._words.why(why.subject, why.end, why.verdict, with_logs=self._with_logs)
-
-
-def _name(entry: Mapping[str, Any]) -> str:
-    """Return what an end is called."""
-    is_stopped = entry["end"] == "restart" and "is_last" in entry
-    name = STOPPED if is_stopped else _ENDS[entry["end"]]
-    return gettext(name)
-
-
-def _downtime(entry: Mapping[str, Any]) -> str:
-    seconds = entry["downtime_seconds"]
-    if seconds is None:
-        return gettext("unknown")
-    if "is_last" in entry:
-        return gettext("%(duration)s so far", duration=duration(seconds))
-    return duration(seconds)
 
 
 def _section(title: str) -> Lines:
@@ -339,20 +345,22 @@ def wrapped(lines: Iterable[Line], columns: int = COLUMNS) -> Iterator[tuple[str
     for line in lines:
         text = _printable(line.text)
         first, rest = " " * line.indent, " " * (line.indent + line.hang)
-        whole = [first + text] if line.is_fixed or not text else []
-        for part in whole or textwrap.wrap(
-            text, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False
-        ):
+        parts = [first + text]
+        if text and not line.is_fixed and len(parts[0]) > width:
+            parts = textwrap.wrap(
+                text, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False
+            )
+        for part in parts:
             yield _UNBROKEN.sub(" ", part).rstrip(), line.look
 
 
 def _printable(text: str) -> str:
     """Replace what could control a terminal: names of files and logs may contain anything."""
+    if _UNBROKEN.sub(" ", text).isprintable():
+        return text
     return "".join(
-        character
-        if character.isprintable() or _UNBROKEN.match(character)
-        else "\N{REPLACEMENT CHARACTER}"
-        for character in text
+        letter if letter.isprintable() or _UNBROKEN.match(letter) else "\N{REPLACEMENT CHARACTER}"
+        for letter in text
     )
 
 

@@ -262,6 +262,12 @@ class Words:
             ],
         }
 
+    def text(self, subject: str, end: str, verdict: Verdict, *, with_logs: bool) -> str:
+        """The sentence of :meth:`why` alone."""
+        if not with_logs:
+            verdict = _without_logs(verdict)
+        return self._text(_kind(subject, end, verdict.reason), verdict)
+
     def _text(self, kind: str, verdict: Verdict) -> str:
         facts = verdict.facts
         if kind == "out_of_memory":
