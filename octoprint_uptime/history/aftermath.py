@@ -80,8 +80,9 @@ class Place:
     @property
     def root(self) -> Path:
         """The root folder of the system that the folder belongs to."""
-        above = self.folder.resolve().parents
-        return next((parent for parent in above if (parent / MACHINE_ID).exists()), above[-1])
+        folder = self.folder.resolve()
+        own = (above for above in folder.parents if (above / MACHINE_ID).exists())
+        return next(own, Path(folder.anchor))
 
 
 @dataclass(frozen=True)
