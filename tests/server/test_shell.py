@@ -96,6 +96,11 @@ def run(server, way, name, *options, base=None, exit_code=0, **more):
     return done.stdout.removeprefix(first) if exit_code == 0 else done.stderr
 
 
+def last_line(text):
+    """The last line; OctoPrint and Python may have warned before."""
+    return text.splitlines()[-1]
+
+
 def in_one_line(text):
     return " ".join(text.split())
 
@@ -201,13 +206,13 @@ class TestDead:
             file.write_bytes(b"\xff" * 5000)
         before = everything_in(base)
         told = run(killed, way, "why", base=base, exit_code=1)
-        assert re.fullmatch(r"Error: The history in .* is damaged \(.*\)\. .*\n", told)
+        assert re.fullmatch(r"Error: The history in .* is damaged \(.*\)\. .*", last_line(told))
         assert everything_in(base) == before
 
     @WAYS
     def test_no_history(self, killed, tmp_path, way):
         told = run(killed, way, "why", base=tmp_path, exit_code=1)
-        assert told.startswith("Error: There is no history in ")
+        assert last_line(told).startswith("Error: There is no history in ")
 
     def test_a_broken_config_file(self, killed, tmp_path):
         base = tmp_path / "base"
