@@ -310,13 +310,14 @@ def bench_commands(folder: Path) -> bool:
             subprocess.run(command, check=True, capture_output=True)
             if number:  # the first run fills the system's caches
                 times[name].append(time.perf_counter() - started)
-    loading, *medians = (statistics.median(measured) for measured in times.values())
-    slowest = max(medians) - loading
+    loading = statistics.median(times.pop("loading"))
+    added = {name: statistics.median(measured) - loading for name, measured in times.items()}
+    told = ", ".join(f"{name} {seconds * 1000:+.0f} ms" for name, seconds in added.items())
     print(
-        f"octoprint plugins: {loading:.2f} s to load, {slowest * 1000:+.0f} ms for the slowest"
-        f" command, medians of {COMMANDS} (target {COMMAND_TARGET_SECONDS * 1000:.0f} ms)"
+        f"octoprint plugins: {loading:.2f} s to load, {told}, medians of {COMMANDS}"
+        f" (target {COMMAND_TARGET_SECONDS * 1000:.0f} ms)"
     )
-    return slowest <= COMMAND_TARGET_SECONDS
+    return max(added.values()) <= COMMAND_TARGET_SECONDS
 
 
 def bench_import() -> None:
