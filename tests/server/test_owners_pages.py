@@ -20,6 +20,7 @@ from octoprint_uptime.telling.shell import commands
 
 API = "/api/plugin/octoprint_uptime"
 HISTORY = "/plugin/octoprint_uptime/history"
+REPORT = "/plugin/octoprint_uptime/report"
 VIEW = "PLUGIN_OCTOPRINT_UPTIME_VIEW"
 WITH_PLUGIN_MANAGER = {
     "_disabled": [name for name in QUIET_CONFIG["plugins"]["_disabled"] if name != "pluginmanager"],
@@ -259,6 +260,8 @@ class TestInstalling:
             wait_for(lambda: "newer than this plugin's" in admin.get(HISTORY).text)
             assert admin.get(HISTORY).status_code == 503
             assert admin.get(API).json()["seconds"] > 0
+            assert "newer than this plugin's" in admin.get(REPORT).text
+            admin.get("/downloads/systeminfo.zip").raise_for_status()
         assert history_db(server).read_bytes() == before
 
     def test_a_new_history_instead(self, new_server):
