@@ -40,15 +40,15 @@ def _source() -> Source:
     return Source.in_base_folder(base, _config(base / "config.yaml"))
 
 
-def _config(file: Path) -> dict[str, Any]:
+def _config(file: Path) -> Any:
     """Return OctoPrint's settings; none if they cannot be read, which may be why it is dead."""
     try:
-        return load_from_file(path=str(file)) or {}
+        return load_from_file(path=str(file))
     except FileNotFoundError:
-        return {}
+        return None
     except (OSError, ValueError, yaml.YAMLError) as error:
         click.echo(f"{file}: {error}", err=True)
-        return {}
+        return None
 
 
 for command in commands(_source):

@@ -60,7 +60,7 @@ class Source(NamedTuple):
     values: Mapping[str, Any]
 
     @classmethod
-    def in_base_folder(cls, base: Path, config: Mapping[str, Any], **more: Any) -> Source:
+    def in_base_folder(cls, base: Path, config: Any, **more: Any) -> Source:
         """Return the source in an OctoPrint's base folder.
 
         Args:
@@ -68,11 +68,17 @@ class Source(NamedTuple):
             config: What OctoPrint's settings have in ``folder`` and ``plugins``.
             more: The other attributes of the place.
         """
-        stored = (config.get("plugins") or {}).get(IDENTIFIER) or {}
+        config = _mapping(config)
+        stored = _mapping(_mapping(config.get("plugins")).get(IDENTIFIER))
         return cls(
-            Place.in_base_folder(base, config.get("folder") or {}, **more),
+            Place.in_base_folder(base, _mapping(config.get("folder")), **more),
             valid_settings(stored, missing=defaults())[0],
         )
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """Return a mapping: a damaged file may have anything in its place."""
+    return value if isinstance(value, Mapping) else {}
 
 
 def commands(source: Callable[[], Source]) -> list[click.Command]:

@@ -214,10 +214,11 @@ class TestDead:
         told = run(killed, way, "why", base=tmp_path, exit_code=1)
         assert last_line(told).startswith("Error: There is no history in ")
 
-    def test_a_broken_config_file(self, killed, tmp_path):
+    @pytest.mark.parametrize("content", ["plugins: [", "- a\n- list", "plugins: []\nfolder: 1", ""])
+    def test_a_broken_config_file(self, killed, tmp_path, content):
         base = tmp_path / "base"
         shutil.copytree(killed.basedir, base)
-        (base / "config.yaml").write_text("plugins: [")
+        (base / "config.yaml").write_text(content)
         told = run(killed, BY_ITSELF, "why", base=base)
         assert "OctoPrint was killed by signal 9 (SIGKILL)." in told
 
