@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from helpers import wait_for
 from board import NOON, Board
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -504,6 +505,8 @@ class TestAWitnessThatStillWrites:
             def start(*arguments):
                 process = subprocess.Popen(["/bin/sh", "-c", "read line", *arguments], stdin=-1)
                 ended.callback(process.communicate)
+                # For an instant after the start, the kernel does not know the arguments yet.
+                wait_for(Path("/proc", str(process.pid), "cmdline").read_bytes)
                 return process
 
             yield start
