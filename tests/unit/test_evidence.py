@@ -10,8 +10,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from helpers import wait_for
 from board import NOON, Board
+from helpers import wait_for
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -516,10 +516,12 @@ class TestAWitnessThatStillWrites:
         file.parent.mkdir()
         process = beside(str(file))
         file.write_text(self.UNFINISHED.format(process.pid))
-        finish = threading.Timer(
-            0.3, lambda: file.write_text(f"{file.read_text()}oom_kills 4\nend\n")
-        )
-        finish.start()
+
+        def finish():
+            with file.open("a") as report:
+                report.write("oom_kills 4\nend\n")
+
+        threading.Timer(0.3, finish).start()
         assert read_report(file, patience_seconds=60).oom_kills == 4
 
     def test_a_foreign_process_is_not(self, tmp_path, beside):
