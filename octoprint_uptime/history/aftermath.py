@@ -66,7 +66,7 @@ class Place:
     plugins: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def in_base_folder(cls, base: Path, folders: Mapping[str, str | None], **more: Any) -> Place:
+    def in_base_folder(cls, base: Path, folders: Mapping[str, Any], **more: Any) -> Place:
         """The place in an OctoPrint's base folder.
 
         Args:
@@ -74,7 +74,8 @@ class Place:
             folders: The folders that OctoPrint's settings choose, ``data`` and ``logs``.
             more: The other attributes.
         """
-        data, logs = (Path(folders.get(name) or base / name) for name in ("data", "logs"))
+        chosen = {name: folder for name, folder in folders.items() if isinstance(folder, str)}
+        data, logs = (Path(chosen.get(name) or base / name) for name in ("data", "logs"))
         return cls(data / IDENTIFIER, logs / LOG, **more)
 
     @property
@@ -162,6 +163,8 @@ def read(place: Place) -> Aftermath | None:
     path = place.folder / RECORD
     pid = holder(path)
     with whole_copy(path) as copy:
+        if holder(path) != pid:  # OctoPrint has started or ended meanwhile
+            return read(place)
         history = History(copy)
         try:
             return _read(place, history, pid)

@@ -92,7 +92,8 @@ def holder(path: Path) -> int | None:
     import fcntl  # noqa: PLC0415
 
     with path.open("rb") as file:
-        question = struct.pack(_LOCK, fcntl.F_WRLCK, 0, 0, 0, 0)
+        # Only OctoPrint's exclusive lock excludes readers.
+        question = struct.pack(_LOCK, fcntl.F_RDLCK, 0, 0, 0, 0)
         answer = fcntl.fcntl(file, fcntl.F_GETLK, question)
     kind, _, _, _, pid = struct.unpack(_LOCK, answer)
     return None if kind == fcntl.F_UNLCK else max(pid, 0)

@@ -212,7 +212,9 @@ class TestDead:
         told = run(killed, way, "why", base=tmp_path, exit_code=1)
         assert last_line(told).startswith("Error: There is no history in ")
 
-    @pytest.mark.parametrize("content", ["plugins: [", "- a\n- list", "plugins: []\nfolder: 1", ""])
+    @pytest.mark.parametrize(
+        "content", ["plugins: [", "- a\n- list", "plugins: []\nfolder: {data: 5}", ""]
+    )
     def test_a_broken_config_file(self, killed, tmp_path, content):
         base = tmp_path / "base"
         shutil.copytree(killed.basedir, base)

@@ -72,6 +72,26 @@ def test_who_holds_it(path, writer):
     assert holder(path) == writer.pid
 
 
+def test_a_reader_does_not_hold_it(path):
+    History(path).close()
+    context = multiprocessing.get_context("fork")
+    reads, done = context.Event(), context.Event()
+
+    def read():
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+            database.execute("BEGIN")
+            database.execute("SELECT * FROM runs").fetchall()
+            reads.set()
+            done.wait(30)
+
+    process = context.Process(target=read)
+    process.start()
+    assert reads.wait(30)
+    assert holder(path) is None
+    done.set()
+    process.join()
+
+
 def test_nobody_holds_it_after_a_kill(path):
     context = multiprocessing.get_context("fork")
     done, began = context.Event(), context.Event()
