@@ -7,8 +7,10 @@ but in a copy of the record. So the next start finds everything as it was.
 from __future__ import annotations
 
 import functools
+import heapq
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -74,16 +76,25 @@ class Place:
             folders: The folders that OctoPrint's settings choose, ``data`` and ``logs``.
             more: The other attributes.
         """
+        root = root_of(base)
         chosen = {name: folder for name, folder in folders.items() if isinstance(folder, str)}
-        data, logs = (Path(chosen.get(name) or base / name) for name in ("data", "logs"))
+        data, logs = (
+            root / chosen[name].lstrip("/") if chosen.get(name) else base / name
+            for name in ("data", "logs")
+        )
         return cls(data / IDENTIFIER, logs / LOG, **more)
 
     @property
     def root(self) -> Path:
         """The root folder of the system that the folder belongs to."""
-        folder = self.folder.resolve()
-        own = (above for above in folder.parents if (above / MACHINE_ID).exists())
-        return next(own, Path(folder.anchor))
+        return root_of(self.folder)
+
+
+def root_of(folder: Path) -> Path:
+    """The root folder of the system that a folder belongs to: another one on a mounted card."""
+    folder = folder.resolve()
+    own = (above for above in folder.parents if (above / MACHINE_ID).exists())
+    return next(own, Path(folder.anchor))
 
 
 @dataclass(frozen=True)
@@ -122,7 +133,7 @@ class Aftermath:
         return answer
 
     def ended(self, *subjects: str, days: int | None = None) -> list[dict[str, Any]]:
-        """The entries that have ended, newest first; those without a time come last.
+        """The entries that have ended, newest first.
 
         Args:
             subjects: Some of ``SUBJECTS``.
@@ -131,8 +142,8 @@ class Aftermath:
         Returns:
             Entries as in the API. One after which nothing has started yet has ``is_last``, too.
         """
-        entries = [entry for subject in subjects for entry in self._ended(subject, days)]
-        return sorted(entries, key=lambda entry: -(entry["ended_at"] or 0.0))
+        lists = [list(_timed(self._ended(subject, days))) for subject in subjects]
+        return [entry for _, entry in heapq.merge(*lists, key=lambda timed: -timed[0])]
 
     def _ended(self, subject: str, days: int | None) -> list[dict[str, Any]]:
         entries = getattr(self._timeline, subject)()
@@ -149,6 +160,15 @@ class Aftermath:
         return [*octoprint, "system"] if self.is_elsewhere else octoprint
 
 
+def _timed(entries: Iterable[dict[str, Any]]) -> Iterator[tuple[float, dict[str, Any]]]:
+    """Yield each entry with its time, or that of the next newer one if its own is unknown."""
+    ended_at = math.inf
+    for entry in entries:
+        if entry["ended_at"] is not None:
+            ended_at = entry["ended_at"]
+        yield ended_at, entry
+
+
 def read(place: Place) -> Aftermath | None:
     """What the record says; ``None`` if it has no run of OctoPrint yet.
 
@@ -156,7 +176,7 @@ def read(place: Place) -> Aftermath | None:
         FileNotFoundError: There is no record.
         PermissionError: It, or the evidence beside it, belongs to another user.
         OSError: It cannot be read, or there is no room for a copy of it.
-        BusyError: It keeps changing.
+        NoCopyError: It keeps changing, or there is no folder for a copy.
         NewerFileError: It is of a newer version of the plugin.
         sqlite3.DatabaseError: It is damaged.
     """
@@ -202,8 +222,7 @@ def _start(place: Place, history: History, last: LastRun, now: Instant) -> bool:
     is_original = seal is None or original.is_sealed_by(seal)
     is_elsewhere = place.root != Path("/") or (not is_original and original.exists())
     words = place.folder / LAST_WORDS_FOLDER
-    if last.token and (words / last.token).exists():
-        list((words / last.token).iterdir())  # raises what look() passes over
+    _insist_on_reading(words / str(last.token))
     scene = look(words, place.log, _vitals(place, is_elsewhere), place.root, has_started=False)
     kernel_id = ANOTHER_BOOT if is_elsewhere else kernel_boot_id()
     run = NewRun(kernel_id, now.since_boot, octoprint_version="")
@@ -211,6 +230,13 @@ def _start(place: Place, history: History, last: LastRun, now: Instant) -> bool:
     with history.transaction():
         beginning.write(history, scene, copied=not is_original and not is_elsewhere)
     return is_elsewhere
+
+
+def _insist_on_reading(last_words: Path) -> None:
+    """Raise what ``look`` passes over: a verdict without all evidence would differ."""
+    if last_words.exists():
+        for file in last_words.iterdir():
+            file.open("rb").close()
 
 
 def _vitals(place: Place, is_elsewhere: bool) -> Vitals:

@@ -9,6 +9,7 @@ the database and the journal belong together if the header was the same before a
 from __future__ import annotations
 
 import contextlib
+import os
 import struct
 import sys
 import tempfile
@@ -26,8 +27,8 @@ _LOCK = "hhqqi"
 """Linux's ``struct flock``: type, whence, start, length, process id."""
 
 
-class BusyError(Exception):
-    """The record was replaced or restarted again and again while it was read."""
+class NoCopyError(Exception):
+    """No whole copy can be made: the record keeps changing, or there is no place for a copy."""
 
 
 @contextlib.contextmanager
@@ -38,16 +39,25 @@ def whole_copy(path: Path) -> Iterator[Path]:
         path: The record, which another process may be writing.
 
     Raises:
-        BusyError: No copy was whole.
-        OSError: The record cannot be read, or there is no room for the copy.
+        NoCopyError: No copy was whole, or there is no folder for it.
+        OSError: The record cannot be read, or the disk for the copy is full.
     """
     database, journal = _whole(path)
-    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
+    with tempfile.TemporaryDirectory(dir=_place_for_copies()) as folder:
         copy = Path(folder, path.name)
         copy.write_bytes(database)
         if journal:
             copy.with_name(copy.name + JOURNAL).write_bytes(journal)
         yield copy
+
+
+def _place_for_copies() -> str:
+    if os.access(MEMORY, os.W_OK):
+        return str(MEMORY)
+    try:
+        return tempfile.gettempdir()
+    except FileNotFoundError as error:  # it is not the record that is missing
+        raise NoCopyError(str(error)) from error
 
 
 def _whole(path: Path) -> tuple[bytes, bytes]:
@@ -60,7 +70,7 @@ def _whole(path: Path) -> tuple[bytes, bytes]:
         if before == _state(path) and before[0] == journal[:HEADER_BYTES]:
             return database, journal
         if time.monotonic() > deadline:
-            raise BusyError(f"{path} keeps changing")
+            raise NoCopyError(f"{path} keeps changing")
         time.sleep(PAUSE_SECONDS)
 
 

@@ -121,12 +121,9 @@ class Timeline:
             span = Span(boot.id, 0.0, self._spans[last.id].ended)
             end = boot_end(self._ends[last.id])
             downtime = self._downtime(end, span, later and Span(later.id, 0.0, 0.0))
-            started_at, ended_at = self._wall(span, end)
             entries.append(
                 {
-                    "started_at": started_at,
-                    "ended_at": ended_at,
-                    "seconds": round(span.ended, 3),
+                    **self._times(span, end),
                     "end": end,
                     "end_exact": self._is_exact(last, end),
                     "downtime_seconds": downtime,
@@ -266,12 +263,9 @@ class Timeline:
 
     def _run_entry(self, run: Run, later: Run | None) -> dict[str, Any]:
         span, end = self._spans[run.id], self._ends[run.id]
-        started_at, ended_at = self._wall(span, end)
         interrupted = None if end in ("running", "restored") else run.printing
         return {
-            "started_at": started_at,
-            "ended_at": ended_at,
-            "seconds": round(span.ended - span.started, 3),
+            **self._times(span, end),
             "end": end,
             "end_exact": self._is_exact(run, end),
             "downtime_seconds": self._downtime(end, span, later and self._spans[later.id]),
@@ -300,11 +294,8 @@ class Timeline:
             end = "running" if run is self._current else "octoprint_down"
             ended = run_span.ended
         span = Span(run_span.boot, connection.started, max(connection.started, ended))
-        started_at, ended_at = self._wall(span, end)
         return {
-            "started_at": started_at,
-            "ended_at": ended_at,
-            "seconds": round(span.ended - span.started, 3),
+            **self._times(span, end),
             "end": end,
             "port": connection.port,
             "why": None if end == "running" else Why("printer", end, connection.facts, None),
@@ -319,13 +310,18 @@ class Timeline:
                 run_span.ended,
             )
         span = Span(run_span.boot, print_.started, max(print_.started, ended))
-        started_at, ended_at = self._wall(span, result)
+        return {
+            **self._times(span, result),
+            "result": result,
+            "file": print_.file,
+        }
+
+    def _times(self, span: Span, end: str) -> dict[str, float | None]:
+        started_at, ended_at = self._wall(span, end)
         return {
             "started_at": started_at,
             "ended_at": ended_at,
             "seconds": round(span.ended - span.started, 3),
-            "result": result,
-            "file": print_.file,
         }
 
     def _wall(self, span: Span, end: str) -> tuple[float | None, float | None]:

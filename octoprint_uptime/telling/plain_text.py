@@ -169,9 +169,11 @@ class PlainText:
         why = self._why(entry)
         grade, meaning, _ = _GRADES[why["grade"]]
         yield Line(self._name(entry), look=ALARM if is_unplanned(entry) else TITLE)
+        for warning in heater_warning(entry, self._heartbeat_seconds):
+            yield Line(warning, look=TITLE)
         yield Line(why["text"])
         yield Line(f"{gettext(grade)}. {gettext(meaning)}", look=FAINT)
-        told = [*heater_warning(entry, self._heartbeat_seconds), *self._about_print(entry)]
+        told = list(self._about_print(entry))
         if told:
             yield BLANK
             yield from map(Line, told)

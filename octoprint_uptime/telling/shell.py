@@ -10,7 +10,7 @@ import os
 import shutil
 import sqlite3
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Callable, NamedTuple
 
@@ -19,7 +19,7 @@ from babel import Locale
 from flask_babel import gettext
 
 from ..history.aftermath import IDENTIFIER, LISTED, SUBJECTS, Aftermath, Place, read
-from ..history.copy import BusyError
+from ..history.copy import NoCopyError
 from ..history.record import NewerFileError
 from ..settings import defaults, valid_settings
 from .answers import DEFAULT_DAYS, history_csv, history_json
@@ -46,6 +46,14 @@ _LOOKS: Mapping[str, Mapping[str, Any]] = {
     FAINT: {"dim": True},
     TITLE: {"bold": True},
 }
+
+
+_NOTHING: Mapping[str, Any] = {
+    **dict.fromkeys(("from", "to", "recorded_since")),
+    **{name: [] for name in (*SUBJECTS, "prints")},
+    "summary": {},
+}
+"""The answer of a history without any run."""
 
 
 class Source(NamedTuple):
@@ -186,16 +194,17 @@ def _is_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 def _history(source: Source, days: int, what: str | None, unplanned: bool) -> Lines:
     aftermath = _read(source)
-    entries: Sequence[dict[str, Any]] = []
-    if aftermath:
-        yield from _state(source, aftermath)
-        yield BLANK
-        subjects = LISTED if what is None else (what,)
-        entries = [
-            entry
-            for entry in aftermath.ended(*subjects, days=days)
-            if not unplanned or is_unplanned(entry)
-        ]
+    if aftermath is None:
+        yield Line(gettext("Nothing has been recorded yet."))
+        return
+    yield from _state(source, aftermath)
+    yield BLANK
+    subjects = LISTED if what is None else (what,)
+    entries = [
+        entry
+        for entry in aftermath.ended(*subjects, days=days)
+        if not unplanned or is_unplanned(entry)
+    ]
     if not entries:
         yield Line(gettext("No matching events."))
         return
@@ -204,10 +213,7 @@ def _history(source: Source, days: int, what: str | None, unplanned: bool) -> Li
 
 def _exported(source: Source, days: int, what: str | None, unplanned: bool, form: str) -> str:
     aftermath = _read(source)
-    if aftermath is None:
-        click.echo(gettext("Nothing has been recorded yet."), err=True)
-        return ""
-    answer = aftermath.answer(days)
+    answer = aftermath.answer(days) if aftermath else dict(_NOTHING)
     for subject in SUBJECTS:
         if unplanned:
             answer[subject] = list(filter(is_unplanned, answer[subject]))
@@ -259,9 +265,7 @@ def _read(source: Source) -> Aftermath | None:
             " or root.",
             folder=folder,
         )
-    except NewerFileError as error:
-        message = gettext("The history is not available: %(reason)s.", reason=error)
-    except sqlite3.OperationalError as error:
+    except (NewerFileError, NoCopyError, OSError, sqlite3.OperationalError) as error:
         message = gettext("The history is not available: %(reason)s.", reason=error)
     except sqlite3.DatabaseError as error:
         message = gettext(
@@ -269,8 +273,6 @@ def _read(source: Source) -> Aftermath | None:
             folder=folder,
             error=error,
         )
-    except (OSError, BusyError) as error:
-        message = gettext("The history is not available: %(reason)s.", reason=error)
     raise click.ClickException(message)
 
 

@@ -1,6 +1,5 @@
 """What a record says before the next start is what that start will say."""
 
-import os
 import shutil
 import sqlite3
 
@@ -237,12 +236,26 @@ class TestNothingToRead:
         assert file.read_bytes() == damaged
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="changes owners")
 def test_the_evidence_of_another_user(board, place, mocker):
     crash(board, place)
-    mocker.patch.object(module.Path, "iterdir", side_effect=PermissionError)
+    mocker.patch.object(module.Path, "open", side_effect=PermissionError)
+    mocker.patch.object(module, "holder", return_value=None)
     with pytest.raises(PermissionError):
         read(place)
+
+
+def test_an_end_without_a_time_keeps_its_place(board, place):
+    board.goodbye("no").boot(ahead=-1e9).start().up(60).kill().off(5)
+    told = read(place)
+    assert [entry["end"] for entry in told.ended("octoprint", "printer")] == ["crash", "shutdown"]
+    assert told.ended("octoprint")[0]["ended_at"] is None
+
+
+def test_folders_of_a_mounted_card(tmp_path):
+    (tmp_path / MACHINE_ID).parent.mkdir()
+    (tmp_path / MACHINE_ID).touch()
+    place = Place.in_base_folder(tmp_path / "home/pi/.octoprint", {"data": "/var/data"})
+    assert place.folder == tmp_path / "var/data/octoprint_uptime"
 
 
 def test_folders_that_the_settings_choose(tmp_path):

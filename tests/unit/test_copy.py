@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 
 from octoprint_uptime.history import copy
-from octoprint_uptime.history.copy import BusyError, holder, whole_copy
+from octoprint_uptime.history.copy import NoCopyError, holder, whole_copy
 from octoprint_uptime.history.record import History, Instant, NewRun
 
 READS = 500
@@ -33,14 +33,19 @@ def path(tmp_path):
     return tmp_path / "history.db"
 
 
-@pytest.fixture
-def writer(path):
-    """A process that writes the record."""
+def writing(path):
+    """A process that writes the record, and the event that ends it."""
     context = multiprocessing.get_context("fork")
     done, began = context.Event(), context.Event()
     process = context.Process(target=write_until, args=(done, path, began))
     process.start()
     assert began.wait(30)
+    return process, done
+
+
+@pytest.fixture
+def writer(path):
+    process, done = writing(path)
     yield process
     done.set()
     process.join(30)
@@ -93,11 +98,7 @@ def test_a_reader_does_not_hold_it(path):
 
 
 def test_nobody_holds_it_after_a_kill(path):
-    context = multiprocessing.get_context("fork")
-    done, began = context.Event(), context.Event()
-    process = context.Process(target=write_until, args=(done, path, began))
-    process.start()
-    assert began.wait(30)
+    process, _done = writing(path)
     process.kill()
     process.join()
     assert holder(path) is None
@@ -124,8 +125,25 @@ def test_a_record_that_never_rests(path, monkeypatch):
     History(path).close()
     monkeypatch.setattr(copy, "_state", lambda path: (b"", object()))
     monkeypatch.setattr(copy, "PATIENCE_SECONDS", 0.0)
-    with pytest.raises(BusyError), whole_copy(path):
+    with pytest.raises(NoCopyError), whole_copy(path):
         pass
+
+
+@pytest.mark.parametrize("nowhere", [False, True])
+def test_without_a_folder_in_memory(path, monkeypatch, tmp_path, nowhere):
+    History(path).close()
+    monkeypatch.setattr(copy, "MEMORY", tmp_path / "none")
+    if nowhere:
+        monkeypatch.setattr(copy.tempfile, "gettempdir", raise_not_found)
+        with pytest.raises(NoCopyError, match="No usable"), whole_copy(path):
+            pass
+        return
+    with whole_copy(path) as where:
+        assert where.exists()
+
+
+def raise_not_found():
+    raise FileNotFoundError("No usable temporary directory found")
 
 
 def test_where_the_holder_cannot_be_known(path, monkeypatch):
