@@ -64,13 +64,15 @@ def counts(path):
 
 
 def test_no_read_sees_half_a_transaction_or_holds_up_the_next(path, writer):
-    seen = 0.0
-    for _ in range(READS):
+    """Reads that find nothing new prove nothing; a slow disk makes more of those."""
+    seen, news = 0.0, 0
+    while news < READS:
+        assert writer.is_alive()
         of_run, of_totals, beat = counts(path)
         assert of_run == of_totals == beat
         assert beat >= seen
+        news += beat > seen
         seen = beat
-    assert seen > READS  # several heartbeats for each read
 
 
 def test_who_holds_it(path, writer):
