@@ -421,7 +421,10 @@ class OctoPrintUptimePlugin(
                 400,
                 gettext("The address must start with http:// or https:// and contain a host name."),
             )
-        monitor = Monitor.chosen(url, SETTINGS["ping_style"].valid(style)[0])
+        style, complaint = SETTINGS["ping_style"].valid(style)
+        if complaint:
+            return self._refuse(400, gettext("This kind of monitor is unknown."))
+        monitor = Monitor.chosen(url, style)
         try:
             answer, seconds = self._pings.test(monitor, self._notes.test())
         except TooManyTestsError:
@@ -444,7 +447,8 @@ class OctoPrintUptimePlugin(
         return self._refuse(503, self._unavailable(error))
 
     def _unavailable(self, error: HistoryUnavailableError) -> str:
-        return str(gettext("The history is not available: %(reason)s.", reason=error))
+        reason = gettext(str(error))  # SQLite's own stay in English
+        return str(gettext("The history is not available: %(reason)s.", reason=reason))
 
     ##~~ StartupPlugin
 

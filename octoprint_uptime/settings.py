@@ -64,7 +64,7 @@ class Interval:
         return nearest, "" if nearest == number else complaint
 
 
-MOST_CHARACTERS = 2000
+MAX_CHARACTERS = 2000
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Address:
 
 
 def _is_address(text: str) -> bool:
-    if len(text) > MOST_CHARACTERS or not text.isprintable() or " " in text:
+    if len(text) > MAX_CHARACTERS or not text.isprintable() or " " in text:
         return False
     try:
         parts = urlsplit(text)

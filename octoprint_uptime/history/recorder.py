@@ -23,6 +23,7 @@ from ..why.evidence import Scene
 from ..why.host import HostState
 from ..why.verdict import verdict
 from ..why.vitals import Vitals
+from ..why.words import N_
 from .beginning import Beginning
 from .ends import connection_end
 from .original import Original
@@ -44,7 +45,7 @@ from .report import DAY_SECONDS, Timeline, history_answer
 Entry = Callable[[History], Any]
 Answer = TypeVar("Answer")
 
-MOST_WAITING = 1000
+MAX_WAITING = 1000
 GOODBYE_SECONDS = 10.0
 CLOCK_SETTLED_SECONDS = 600.0
 """By then NTP has set the clock of a board without one, if it ever does."""
@@ -317,7 +318,7 @@ class Recorder:
     def _held(self) -> Iterator[None]:
         """Hold the lock for a request, which must not wait for a disk that hangs."""
         if not self._lock.acquire(timeout=PATIENCE_SECONDS):
-            raise HistoryUnavailableError("the disk is slow to answer")
+            raise HistoryUnavailableError(N_("the disk is slow to answer"))
         try:
             yield
         finally:
@@ -325,7 +326,7 @@ class Recorder:
 
     def _begun(self) -> History:
         if self._history is None or not self._has_begun:
-            raise HistoryUnavailableError(self._trouble or "it has not been opened yet")
+            raise HistoryUnavailableError(self._trouble or N_("it has not been opened yet"))
         return self._history
 
     def _end(self) -> None:
@@ -347,7 +348,7 @@ class Recorder:
                 self._call(self._inbox.get(timeout=self._heartbeat_seconds()))
             while not self._inbox.empty():
                 self._call(self._inbox.get())
-            del self._waiting[:-MOST_WAITING]
+            del self._waiting[:-MAX_WAITING]
             self._write()
         with self._lock:
             self._close()

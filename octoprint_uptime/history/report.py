@@ -24,7 +24,7 @@ ROUNDING_SECONDS = 0.01
 SET_CLOCK_WEIGHT = 5
 KEPT_A_DAY = 50
 """How many rows of a kind a day may keep: a loop of crashes must not fill the SD card."""
-MOST_KEPT = 5_000
+MAX_KEPT = 5_000
 """How many rows of a kind are kept at most, so that the page can show all of them."""
 
 NO_PREVIOUS_END = dict.fromkeys(
@@ -220,7 +220,7 @@ class Timeline:
         """The ids of the first run, connection and print to keep, by age and number."""
         now = self.now()
         cutoff = None if now is None else now - days * DAY_SECONDS
-        most = min(days * KEPT_A_DAY, MOST_KEPT)
+        most = min(days * KEPT_A_DAY, MAX_KEPT)
         return (
             _first_kept(self._records.runs, self.octoprint(), cutoff, most),
             _first_kept(self._records.connections, self.printer(), cutoff, most),

@@ -21,8 +21,8 @@ from .identity import board_model
 from .moments import UtcMoments
 from .plain_text import BLANK, TITLE, Line, Lines, PlainText, state_sentences, wrapped
 
-MOST_ENDS = 10
-MOST_BYTES = 65_536
+MAX_ENDS = 10
+MAX_BYTES = 65_536
 CUT_OFF = "\n… The report is cut off here.\n"
 OS_RELEASE = Path("etc/os-release")
 
@@ -58,16 +58,16 @@ def helper_report(
 def last_ends(aftermath: Aftermath, heartbeat_seconds: int) -> dict[str, str]:
     """Return a line about each of the last ends, by its number."""
     text = PlainText(UtcMoments(), heartbeat_seconds, with_logs=False)
-    ended = aftermath.ended(*LISTED)[:MOST_ENDS]
+    ended = aftermath.ended(*LISTED)[:MAX_ENDS]
     return {f"{number:02}": text.summary(entry) for number, entry in enumerate(ended, start=1)}
 
 
 def bounded(text: str) -> str:
-    """Return a text of at most ``MOST_BYTES`` in UTF-8, which says so if it is cut off."""
+    """Return a text of at most ``MAX_BYTES`` in UTF-8, which says so if it is cut off."""
     encoded = text.encode()
-    if len(encoded) <= MOST_BYTES:
+    if len(encoded) <= MAX_BYTES:
         return text
-    kept = encoded[: MOST_BYTES - len(CUT_OFF.encode())]
+    kept = encoded[: MAX_BYTES - len(CUT_OFF.encode())]
     return kept.decode(errors="ignore") + CUT_OFF
 
 
@@ -101,7 +101,7 @@ def _operating_system(root: Path) -> str:
 
 def _ends(aftermath: Aftermath, text: PlainText) -> Lines:
     ended = aftermath.ended(*LISTED)
-    last = ended[:MOST_ENDS]
+    last = ended[:MAX_ENDS]
     yield BLANK
     yield Line(f"Last ends: {len(last)} of {len(ended)}", look=TITLE)
     for number, entry in enumerate(last, start=1):

@@ -25,7 +25,7 @@ PLAIN = "plain"
 BODY_LIMIT_HEADER = "ping-body-limit"
 DEFAULT_BODY_LIMIT = 10_000
 """How many bytes of a body healthchecks keeps, unless its administrator changed that."""
-MOST_MESSAGE_CHARACTERS = 400
+MAX_MESSAGE_CHARACTERS = 400
 """The message is part of the address, and proxies reject long addresses."""
 
 _HEALTHCHECKS_PATHS = {START: "/start", HEARTBEAT: "", UNPLANNED: "/fail", GOODBYE: "/log"}
@@ -174,9 +174,9 @@ def _with_query(url: str, fields: dict[str, str]) -> str:
 
 def _one_line(note: str) -> str:
     text = " ".join(note.split())
-    if len(text) <= MOST_MESSAGE_CHARACTERS:
+    if len(text) <= MAX_MESSAGE_CHARACTERS:
         return text
-    return f"{text[: MOST_MESSAGE_CHARACTERS - 1]}…"
+    return f"{text[: MAX_MESSAGE_CHARACTERS - 1]}…"
 
 
 def _cut(note: str, limit: int) -> bytes:

@@ -15,7 +15,7 @@ from .monitors import Trouble
 from .post import Answer
 from .stopped_print import CONTINUES, INTERRUPTED, is_on_card
 
-MOST_ANSWER_CHARACTERS = 200
+MAX_ANSWER_CHARACTERS = 200
 
 _GRADES = {"likely": N_("Likely: %(reason)s"), "possible": N_("Possible: %(reason)s")}
 _PAUSED = ("paused", "pausing")
@@ -121,6 +121,6 @@ def tested(style: str, answer: Answer, seconds: float) -> dict[str, Any]:
         "style": style,
         "seconds": round(seconds, 3),
         "status": answer.status,
-        "answer": answer.body.decode("utf-8", "replace").strip()[:MOST_ANSWER_CHARACTERS],
+        "answer": answer.body.decode("utf-8", "replace").strip()[:MAX_ANSWER_CHARACTERS],
         "error": answer.trouble and trouble_text(answer.trouble),
     }

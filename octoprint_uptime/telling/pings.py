@@ -26,7 +26,7 @@ from .monitors import (
 )
 from .notes import trouble_text
 from .post import NO_ANSWER, THREAD_NAME, TOTAL_SECONDS, Answer, post
-from .schedule import MOST_TESTS_A_MINUTE, Budget, Schedule
+from .schedule import MAX_TESTS_A_MINUTE, Budget, Schedule
 
 Tell = Callable[[], str]
 
@@ -61,26 +61,26 @@ class TooManyTestsError(Exception):
     """A test is running, or the tests of this minute are used up."""
 
 
-class Errand(threading.Thread):
-    """One ping on a separate thread, which nothing has to join.
+class PingThread(threading.Thread):
+    """Sends one ping. Nothing has to join it.
 
     Args:
-        errand: The ping.
+        request: The ping.
         send: Sends the ping and returns the answer.
-        on_end: Called on that thread when there is an answer.
+        on_end: Called on this thread when there is an answer.
     """
 
     def __init__(
-        self, errand: Ping, send: Callable[[Ping], Answer], on_end: Callable[[], None]
+        self, request: Ping, send: Callable[[Ping], Answer], on_end: Callable[[], None]
     ) -> None:
         super().__init__(name=THREAD_NAME, daemon=True)
         self.answer: Answer | None = None
-        self._errand = errand
+        self._request = request
         self._send = send
         self._on_end = on_end
 
     def run(self) -> None:
-        self.answer = self._send(self._errand)
+        self.answer = self._send(self._request)
         self._on_end()
 
 
@@ -118,12 +118,12 @@ class Pings:
         self._unplanned: Tell | None = None
         self._goodbye: Tell | None = None
         self._goodbye_by = 0.0
-        self._has_been_speechless = False
+        self._has_failed_to_compose = False
         self._budget = Budget()
         self._body_limit = DEFAULT_BODY_LIMIT
         self._testing = threading.Lock()
         # Pings without an answer when the settings changed. The monitor may have accepted them.
-        self._unheard: set[tuple[str, str]] = set()
+        self._unanswered: set[tuple[str, str]] = set()
 
     def start(self, loop: Any, plan: Plan | None) -> None:
         """Begin after OctoPrint has started.
@@ -187,13 +187,13 @@ class Pings:
         try:
             began = self._clock()
             with self._woken:
-                if self._budget.wait_seconds(monitor.url, began, MOST_TESTS_A_MINUTE):
+                if self._budget.wait_seconds(monitor.url, began, MAX_TESTS_A_MINUTE):
                     raise TooManyTestsError
                 self._budget.spend(monitor.url, began)
-            errand = self._errand(ping(monitor, HEARTBEAT, note), lambda: None)
-            if errand.answer is None:  # else it could not be started, or is back already
-                errand.join(TOTAL_SECONDS)
-            return self._judged(monitor, errand.answer), self._clock() - began
+            sending = self._sending(ping(monitor, HEARTBEAT, note), lambda: None)
+            if sending.answer is None:  # else it could not be started, or has ended already
+                sending.join(TOTAL_SECONDS)
+            return self._judged(monitor, sending.answer), self._clock() - began
         finally:
             self._testing.release()
 
@@ -211,8 +211,8 @@ class Pings:
                 )
                 if earlier:
                     url = plan.monitor.url
-                    told = {moment for address, moment in self._unheard if address == url}
-                    self._schedule.inherit(earlier, told)
+                    sent = {moment for address, moment in self._unanswered if address == url}
+                    self._schedule.inherit(earlier, sent)
                 if self._thread is None:
                     self._thread = threading.Thread(
                         target=self._work, name=f"{THREAD_NAME}s", daemon=True
@@ -251,13 +251,13 @@ class Pings:
             self._budget.spend(plan.monitor.url, began)
         note = self._note_on(moment)
         request = ping(plan.monitor, moment, note, answer_seconds, self._body_limit)
-        errand = self._errand(request, self._wake)
+        sending = self._sending(request, self._wake)
         with self._woken:
-            if not self._wait_for_answer(errand, plan.monitor, TOTAL_SECONDS):
-                self._unheard.add((plan.monitor.url, moment))
+            if not self._wait_for_answer(sending, plan.monitor, TOTAL_SECONDS):
+                self._unanswered.add((plan.monitor.url, moment))
                 return True
             schedule = self._schedule or schedule  # a new interval brings a new schedule
-            answer = self._judged(plan.monitor, errand.answer)
+            answer = self._judged(plan.monitor, sending.answer)
             if answer.body_limit is not None:
                 self._body_limit = answer.body_limit
             if answer.trouble:
@@ -268,9 +268,9 @@ class Pings:
             self._status = before.after(answer.trouble, self._clock())
         self._announce(before.trouble, answer.trouble)
         # Resolving a host name can exceed the time limit. The next ping waits for this one to end.
-        if errand.answer is None:
+        if sending.answer is None:
             with self._woken:
-                self._wait_for_answer(errand, plan.monitor)
+                self._wait_for_answer(sending, plan.monitor)
         return True
 
     def _note_on(self, moment: str) -> str:
@@ -279,9 +279,9 @@ class Pings:
         try:
             return tell() if tell else ""
         except Exception:  # of the printer or a translation: a ping needs no text
-            if not self._has_been_speechless:
+            if not self._has_failed_to_compose:
                 self._logger.exception("Could not compose the text of a ping")
-            self._has_been_speechless = True
+            self._has_failed_to_compose = True
             return ""
 
     def _wait_until_due(self, plan: Plan, schedule: Schedule) -> float | None:
@@ -301,14 +301,14 @@ class Pings:
         return self._clock() - asked if self._is_current(plan) else None
 
     def _wait_for_answer(
-        self, errand: Errand, monitor: Monitor, timeout: float | None = None
+        self, sending: PingThread, monitor: Monitor, timeout: float | None = None
     ) -> bool:
         """Wait for the end of a ping. Return whether its monitor is still the one to ping."""
 
         def is_pinged() -> bool:
             return self._goodbye is None and bool(self._plan and self._plan.monitor == monitor)
 
-        self._woken.wait_for(lambda: errand.answer is not None or not is_pinged(), timeout)
+        self._woken.wait_for(lambda: sending.answer is not None or not is_pinged(), timeout)
         return is_pinged()
 
     def _is_current(self, plan: Plan) -> bool:
@@ -323,13 +323,13 @@ class Pings:
         with self._woken:
             self._woken.notify_all()
 
-    def _errand(self, request: Ping, on_end: Callable[[], None]) -> Errand:
-        errand = Errand(request, lambda request: post(request, self._user_agent), on_end)
+    def _sending(self, request: Ping, on_end: Callable[[], None]) -> PingThread:
+        thread = PingThread(request, lambda request: post(request, self._user_agent), on_end)
         try:
-            errand.start()
+            thread.start()
         except RuntimeError as error:  # the system is out of threads
-            errand.answer = Answer(trouble=Trouble("failed", {"error": type(error).__name__}))
-        return errand
+            thread.answer = Answer(trouble=Trouble("failed", {"error": type(error).__name__}))
+        return thread
 
     def _judged(self, monitor: Monitor, answer: Answer | None) -> Answer:
         if answer is None:

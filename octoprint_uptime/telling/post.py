@@ -18,8 +18,8 @@ from .monitors import BODY_LIMIT_HEADER, Ping, Trouble
 
 TOTAL_SECONDS = 10.0
 """The time limit of a ping, whatever the monitor does."""
-MOST_BYTES = 2000
-MOST_REDIRECTS = 3
+MAX_BYTES = 2000
+MAX_REDIRECTS = 3
 REDIRECTS = (301, 302, 303, 307, 308)
 
 THREAD_NAME = "octoprint_uptime.ping"
@@ -137,7 +137,7 @@ def _post(ping: Ping, user_agent: str) -> Answer:
         headers["Content-Type"] = "text/plain; charset=utf-8"
     url = ping.url
     with _Session(deadline) as session:
-        for _ in range(MOST_REDIRECTS + 1):
+        for _ in range(MAX_REDIRECTS + 1):
             with session.request(
                 ping.method,
                 url,
@@ -163,9 +163,9 @@ def _body(response: requests.Response) -> bytes:
     # Byte by byte: urllib3 would wait for a larger piece to be complete.
     for piece in response.iter_content(1):
         body += piece
-        if len(body) >= MOST_BYTES:
+        if len(body) >= MAX_BYTES:
             break
-    return bytes(body[:MOST_BYTES])
+    return bytes(body[:MAX_BYTES])
 
 
 def _left(deadline: float) -> float:

@@ -12,8 +12,8 @@ FIRST_HEARTBEAT_SECONDS = 30.0
 follows within the grace time, which is at least a minute. An immediate heartbeat would make a
 restart exceed five pings a minute.
 """
-MOST_A_MINUTE = 5
-MOST_TESTS_A_MINUTE = 3
+MAX_A_MINUTE = 5
+MAX_TESTS_A_MINUTE = 3
 """This leaves room for two heartbeats."""
 MINUTE_SECONDS = 60.0
 
@@ -57,17 +57,17 @@ class Schedule:
         if not self._failures and (is_news or not has_word_for(self._style, START)):
             self.due = now
 
-    def inherit(self, earlier: Schedule, told: Collection[str] = ()) -> None:
+    def inherit(self, earlier: Schedule, sent: Collection[str] = ()) -> None:
         """Take over the moments that an earlier schedule has not reported yet.
 
         Args:
             earlier: The earlier schedule.
-            told: The moments that this monitor may already know.
+            sent: The moments that this monitor may already know.
         """
         self._once = [
             moment
             for moment in earlier._once
-            if has_word_for(self._style, moment) and moment not in told
+            if has_word_for(self._style, moment) and moment not in sent
         ]
 
     def taken(self, moment: str, began: float) -> None:
@@ -99,7 +99,7 @@ class Budget:
     def __init__(self) -> None:
         self._spent: dict[str, list[float]] = {}
 
-    def wait_seconds(self, url: str, now: float, most: int = MOST_A_MINUTE) -> float:
+    def wait_seconds(self, url: str, now: float, most: int = MAX_A_MINUTE) -> float:
         """Return how many seconds to wait before the next ping to an address."""
         spent = self._of_last_minute(now).get(url, [])
         return 0.0 if len(spent) < most else spent[-most] + MINUTE_SECONDS - now

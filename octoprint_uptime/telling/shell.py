@@ -40,7 +40,7 @@ from .plain_text import (
     wrapped,
 )
 
-MOST_DAYS = 3650
+MAX_DAYS = 3650
 _LOOKS: Mapping[str, Mapping[str, Any]] = {
     ALARM: {"fg": "red", "bold": True},
     FAINT: {"dim": True},
@@ -106,7 +106,7 @@ def commands(source: Callable[[], Source]) -> list[click.Command]:
     @click.command()
     @click.option(
         "--days",
-        type=click.IntRange(1, MOST_DAYS),
+        type=click.IntRange(1, MAX_DAYS),
         default=DEFAULT_DAYS,
         show_default=True,
         help="How many days back.",

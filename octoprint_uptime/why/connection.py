@@ -16,7 +16,7 @@ DEAD_STATES = {"CLOSED", "CLOSED_WITH_ERROR", "ERROR", "OFFLINE"}
 """The states without a printer connection, by ``state_id``."""
 EMERGENCY_STOP = "emergency stop M112"
 """A part of OctoPrint's error after an emergency stop."""
-MOST_CHARACTERS = 300
+MAX_CHARACTERS = 300
 """The longest error that is stored: a bad cable can produce a long one."""
 
 Part = TypeVar("Part")
@@ -199,4 +199,4 @@ def _unless_broken(part: Callable[[], Part], otherwise: Part) -> Part:
 def _kept(error: str) -> str:
     """An error as it is stored: on one line, and cut off."""
     printable = "".join(letter if letter.isprintable() else " " for letter in error)
-    return " ".join(printable.split())[:MOST_CHARACTERS]
+    return " ".join(printable.split())[:MAX_CHARACTERS]

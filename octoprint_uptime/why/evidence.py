@@ -31,7 +31,7 @@ _FRAME = re.compile(r'^  File "(.*)", line \d+ in ')
 _KEPT_LINES = 8
 _HOUR_SECONDS = 3600.0
 _SILENCE_SECONDS = 60.0
-_MOST_THREADS_MARK = "\n..."
+_MORE_THREADS_MARK = "\n..."
 _TELLING_LINE = re.compile(
     r"oom|out of memory|segfault|traps:|killed|exited|watchdog|under-?voltage|voltage|throttl"
     r"|temperature|I/O error|EXT4-fs|read-only|read only|no space|mmc",
@@ -456,7 +456,7 @@ def _about_hang(dump: str, plugins: Mapping[str, str]) -> dict[str, str] | None:
         return None
     # The loop runs in the main thread, which comes last unless there are too many threads.
     *_, main_thread = last.split("\nThread 0x")
-    return {} if _MOST_THREADS_MARK in main_thread else _culprits(_files(main_thread), plugins)
+    return {} if _MORE_THREADS_MARK in main_thread else _culprits(_files(main_thread), plugins)
 
 
 def _current_thread(dump: str) -> list[str]:

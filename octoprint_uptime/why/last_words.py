@@ -19,7 +19,7 @@ from typing import IO, Any, Callable
 
 EXCEPTION_SECONDS = 60.0
 """The shortest interval between two exceptions that are written."""
-MOST_FRAMES = 30
+MAX_FRAMES = 30
 
 
 class LastWords:
@@ -95,7 +95,7 @@ class LastWords:
                     "message": str(error)[:200],
                     "errno": error.errno if isinstance(error, OSError) else None,
                     "files": [frame.f_code.co_filename for frame, _ in traceback.walk_tb(trace)][
-                        -MOST_FRAMES:
+                        -MAX_FRAMES:
                     ],
                 }
             )

@@ -20,7 +20,7 @@ TICK_SECONDS = 5.0
 HANG_SECONDS = 30.0
 HANGS = "The server loop does not answer."
 ANSWERED_AGAIN = "The server loop answered again."
-MOST_DUMPED_BYTES = 200_000
+MAX_DUMPED_BYTES = 200_000
 
 
 class LoopWatch:
@@ -93,7 +93,7 @@ class LoopWatch:
                 seconds,
                 self._path,
             )
-            if os.fstat(self._file).st_size > MOST_DUMPED_BYTES:
+            if os.fstat(self._file).st_size > MAX_DUMPED_BYTES:
                 os.ftruncate(self._file, 0)
             self._write(ANSWERED_AGAIN)
 

@@ -20,6 +20,7 @@ from shared import sample_history
 import translations
 from octoprint_uptime.settings import defaults
 
+API = "/api/plugin/octoprint_uptime"
 SERVER_TESTS = Path(__file__).parents[1] / "server"
 MARKUP = "<img src=x onerror=alert(1)>.gcode"
 
@@ -890,6 +891,23 @@ class TestNotice:
         expect(notice_of(viewer)).to_have_count(0)
         expect(notice).to_have_count(0)
         expect(notice_of(new_tab(of=server).open().shown())).to_have_count(0)
+
+    def test_it_says_when_it_cannot_be_acknowledged(self, crashed, new_tab):
+        tab = new_tab(of=crashed()).open()
+        refusal = "The history is not available: database or disk is full."
+
+        def refuse(route):
+            if route.request.method != "POST":
+                return route.fallback()
+            return route.fulfill(status=503, json={"error": refusal})
+
+        got_it = notice_of(tab).get_by_role("button", name="Got it")
+        tab.page.route(f"**{API}", refuse)
+        got_it.click()
+        expect(notice_of(tab)).to_contain_text(refusal)
+        tab.page.unroute(f"**{API}", refuse)
+        got_it.click()
+        expect(notice_of(tab)).to_have_count(0)
 
     def test_it_leads_to_the_history_and_clearing_asks_first(self, crashed, new_tab):
         server = crashed(show_system_uptime=False, show_octoprint_uptime=False)

@@ -270,6 +270,14 @@ def test_a_test_ping_shows_what_the_monitor_answered(admin, monitors):
     assert pings(admin) is None  # nothing was saved
 
 
+def test_an_unknown_kind_of_monitor_gets_no_test_ping(admin, monitors):
+    monitor = monitors(Healthchecks())
+    refused = try_out(admin, monitor.url, "uptime-kuma")
+    assert refused.status_code == 400
+    assert refused.json()["error"] == "This kind of monitor is unknown."
+    assert monitor.bodies == []
+
+
 def test_who_may_send_test_pings(server, monitors):
     monitor = monitors(Healthchecks())
     anonymous = Session(server)

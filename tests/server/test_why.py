@@ -1,6 +1,7 @@
 """After each kind of real death, a server tells the reason and its grade."""
 
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -32,6 +33,7 @@ from shared.octoprint_server import OctoPrintServer
 PLUGINS = Path(__file__).parent / "plugins"
 HISTORY = "/plugin/octoprint_uptime/history"
 API = "/api/plugin/octoprint_uptime"
+FIFREEZE, FITHAW = 0xC0045877, 0xC0045878  # of linux/fs.h
 
 
 @pytest.fixture(autouse=True)
@@ -210,6 +212,24 @@ def run(*command):
     subprocess.run(command, check=True)
 
 
+def write_a_heartbeat(admin):
+    """Let OctoPrint write one, as it does whenever the settings are saved."""
+    body = {"plugins": {"octoprint_uptime": {"history_days": 90}}}
+    admin.post("/api/settings", body).raise_for_status()
+
+
+@contextlib.contextmanager
+def frozen(folder):
+    """A file system on which everything that writes waits."""
+    opened = os.open(folder, os.O_RDONLY)
+    fcntl.ioctl(opened, FIFREEZE, 0)
+    try:
+        yield
+    finally:
+        fcntl.ioctl(opened, FITHAW, 0)
+        os.close(opened)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting takes root")
 class TestDisk:
     @pytest.fixture
@@ -248,15 +268,36 @@ class TestDisk:
         assert "Disk space left afterwards: 0 MB." in evidence(ended)
         assert ended["end_exact"] is exact
 
-    @pytest.mark.alone
-    def test_read_only(self, on_disk, tmp_path):
-        """The kernel finds an error in the file system and makes it read-only."""
-        server, data = on_disk
+    @pytest.fixture
+    def card(self, tmp_path):
+        """An image of a card with a file system."""
         image = tmp_path / "card"
         with image.open("wb") as file:
             file.truncate(16_000_000)
         run("mkfs.ext4", "-q", image)
-        run("mount", "-o", "loop,errors=remount-ro", image, data)
+        return image
+
+    def test_slow(self, on_disk, card):
+        """A file system that is frozen keeps no request waiting, and loses nothing."""
+        server, data = on_disk
+        run("mount", "-o", "loop", card, data)
+        admin = recorded(server)
+        admin.requests.headers["Accept-Language"] = "de"
+        with frozen(data):
+            write_a_heartbeat(admin)
+            wait_for(lambda: admin.get(HISTORY).status_code == 503)
+            for refused in (admin.get(HISTORY), admin.post(API, {"command": "acknowledge"})):
+                assert refused.json()["error"] == (
+                    "Der Verlauf ist nicht verfügbar: der Datenträger antwortet nur langsam."
+                )
+            assert admin.get(API).json()["uptime_available"] is True
+        wait_for(lambda: admin.get(HISTORY).status_code == 200)
+
+    @pytest.mark.alone
+    def test_read_only(self, on_disk, card):
+        """The kernel finds an error in the file system and makes it read-only."""
+        server, data = on_disk
+        run("mount", "-o", "loop,errors=remount-ro", card, data)
         recorded(server)
         (device,) = Path("/sys/dev/block").glob(device_number(data))
         error = f"/sys/fs/ext4/{device.resolve().name}/trigger_fs_error"
@@ -265,7 +306,7 @@ class TestDisk:
         self.started_again(server)
         server.stop()
         run("umount", data)
-        run("mount", "-o", "loop", image, data)
+        run("mount", "-o", "loop", card, data)
         ended = last_end(recorded(server))
         assert told(ended) == ("crash", "disk_read_only", "possible")
         assert "New file system errors: 1." in evidence(ended)
@@ -279,8 +320,7 @@ class TestDisk:
 
     def known_end(self, admin):
         """How the last run ended, once the disk can be written again."""
-        body = {"plugins": {"octoprint_uptime": {"history_days": 90}}}
-        admin.post("/api/settings", body).raise_for_status()  # after which a heartbeat is written
+        write_a_heartbeat(admin)
         wait_for(lambda: admin.get(HISTORY).status_code == 200)
         return last_end(admin)
 

@@ -12,7 +12,7 @@ from monitors import UUID, Healthchecks, Monitor, Reply, saying, talking
 
 from octoprint_uptime.telling import post as module
 from octoprint_uptime.telling.monitors import Ping
-from octoprint_uptime.telling.post import MOST_BYTES, Answer, post
+from octoprint_uptime.telling.post import MAX_BYTES, Answer, post
 
 AGENT = "OctoPrint-Uptime/1"
 
@@ -43,7 +43,7 @@ def test_what_arrives_and_what_comes_back(monitor):
 def test_an_endless_answer_is_read_no_further_than_needed():
     head = b"HTTP/1.1 200 OK\r\n\r\n"
     with talking(saying(head, *[b"x" * 1000] * 10_000)) as url:
-        assert sent(url).body == b"x" * MOST_BYTES
+        assert sent(url).body == b"x" * MAX_BYTES
 
 
 def test_a_silent_monitor_times_out(impatient):

@@ -588,7 +588,7 @@ class TestPruning:
         assert len(self.pruned(board, 7).runs) == 350
 
     def test_what_a_page_can_show_is_the_most(self, board, monkeypatch):
-        monkeypatch.setattr(report, "MOST_KEPT", 5)
+        monkeypatch.setattr(report, "MAX_KEPT", 5)
         board.start()
         for _ in range(9):
             board.up(60).kill().start()

@@ -17,7 +17,7 @@ from octoprint_uptime.history.ends import ENDS
 from octoprint_uptime.history.position import Position
 from octoprint_uptime.history.record import NewerFileError
 from octoprint_uptime.telling import helper_report, plain_text
-from octoprint_uptime.telling.helper_report import CUT_OFF, MOST_BYTES, bounded
+from octoprint_uptime.telling.helper_report import CUT_OFF, MAX_BYTES, bounded
 from octoprint_uptime.telling.shell import Source, commands
 from octoprint_uptime.why.evidence import Facts
 from octoprint_uptime.why.verdict import GRADES
@@ -408,8 +408,8 @@ class TestReport:
 
     def test_it_is_bounded(self, monkeypatch):
         assert bounded("ä" * 10) == "ä" * 10
-        long = bounded("ä" * MOST_BYTES)
-        assert len(long.encode()) <= MOST_BYTES
+        long = bounded("ä" * MAX_BYTES)
+        assert len(long.encode()) <= MAX_BYTES
         assert long.endswith(CUT_OFF)
 
     def test_a_system_without_a_name(self, board, base, run, monkeypatch, tmp_path):

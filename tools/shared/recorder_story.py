@@ -27,7 +27,7 @@ from octoprint_uptime.why.vitals import NAMES, Vitals
 
 FILE = "history.db"
 RUNS = 6
-MOST_EVENTS = 100
+MAX_EVENTS = 100
 PATIENCE_SECONDS = 60.0
 OFFERED = "offered"
 ACKNOWLEDGED = "acknowledged"
@@ -104,7 +104,7 @@ def live(path: Path, seed: str) -> None:
     """Simulate one run of OctoPrint, which ends with or without a goodbye."""
     dice = random.Random(seed)
     recording = begun(path, lambda: {name: dice.random() for name in NAMES})
-    for number in range(dice.randrange(MOST_EVENTS)):
+    for number in range(dice.randrange(MAX_EVENTS)):
         happen(recording, f"/dev/ttyUSB{number}", dice)
         wait_for(recording)
     if dice.random() < 1 / 2:

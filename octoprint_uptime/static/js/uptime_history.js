@@ -76,12 +76,7 @@ $(function () {
 
         self.problem = ko.observable("");
 
-        const showProblem = (xhr) => {
-            const body = xhr.responseJSON;
-            self.problem(
-                (body && body.error) || gettext("The history is not available.")
-            );
-        };
+        const showProblem = (xhr) => self.problem(self.uptime.problemOf(xhr));
 
         const ask = (days) =>
             client

@@ -16,7 +16,13 @@ $(function () {
         const capitalized = (text) => text.charAt(0).toLocaleUpperCase() + text.slice(1);
 
         const settingsOpen = ko.observable(false);
+        const problem = ko.observable("");
         let notice;
+
+        const acknowledge = () => {
+            problem("");
+            client.acknowledge().fail((xhr) => problem(uptime.problemOf(xhr)));
+        };
 
         const showNotice = (end) => {
             const lines = [
@@ -27,7 +33,8 @@ $(function () {
                 why.undervoltageBesides(end) &&
                     gettext(
                         "Undervoltage was detected beforehand. Check the power supply."
-                    )
+                    ),
+                problem()
             ];
             // PNotify turns a title into a heading whose level does not fit the page.
             const headings = [print.warning(end), ends.text(end.end)];
@@ -53,7 +60,7 @@ $(function () {
                     confirm: true,
                     buttons: [
                         button(gettext("History"), () => history.open(giveFocusBack)),
-                        button(gettext("Got it"), () => client.acknowledge())
+                        button(gettext("Got it"), acknowledge)
                     ]
                 },
                 buttons: {closer: false, sticker: false}
@@ -88,6 +95,7 @@ $(function () {
 
         self.onStartupComplete = () => {
             unacknowledged.subscribe(tellUnacknowledged);
+            problem.subscribe(tellUnacknowledged);
             uptime.panelOpen.subscribe(tellUnacknowledged);
             history.dialogOpen.subscribe(tellUnacknowledged);
             settingsOpen.subscribe(tellUnacknowledged);

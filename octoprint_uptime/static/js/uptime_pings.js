@@ -71,12 +71,7 @@ $(function () {
             client
                 .testPing(url, style)
                 .done((result) => self.tested(told(result)))
-                .fail((xhr) =>
-                    self.tested(
-                        (xhr.responseJSON && xhr.responseJSON.error) ||
-                            gettext("Cannot reach OctoPrint.")
-                    )
-                )
+                .fail((xhr) => self.tested(uptime.problemOf(xhr)))
                 .always(() => {
                     testing = false;
                 });

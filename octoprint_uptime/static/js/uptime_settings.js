@@ -3,7 +3,7 @@ $(function () {
 
     // Characters that the server rejects in an address: the usual ones among those of settings.py.
     const UNSEEN = /[\u007f-\u00a0\u00ad\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]/;
-    const MOST_CHARACTERS = 2000;
+    const MAX_CHARACTERS = 2000;
 
     // 1d 2h 3m 4s, shown if the uptime is unknown or the user may not view it.
     const SAMPLE_SECONDS = 93784;
@@ -104,7 +104,7 @@ $(function () {
             const url = _.attempt(() => new URL(text));
             const looksRight =
                 /^https?:\/\/[^\s/?#]\S*$/i.test(text) && !UNSEEN.test(text);
-            return looksRight && text.length <= MOST_CHARACTERS && isUsable(url);
+            return looksRight && text.length <= MAX_CHARACTERS && isUsable(url);
         };
 
         /** Create the view model of its input. The setting is always valid. */

@@ -6,9 +6,9 @@ $(function () {
     const MINUTE_SECONDS = 60;
     const MB = 1e6;
     const GB = 1e9;
-    // Steps of the x axis. The first with at most MOST_TICKS ticks is used.
+    // Steps of the x axis. The first with at most MAX_TICKS ticks is used.
     const TICKS_MINUTES = [1, 5, 10, 30, 60];
-    const MOST_TICKS = 3;
+    const MAX_TICKS = 3;
 
     // Explains why something ended: in a sentence, or with evidence and vital signs.
     function UptimeWhyViewModel(parameters) {
@@ -265,8 +265,8 @@ $(function () {
         /** Return the ticks for a number of minutes before the end. */
         function minutesBefore(minutes) {
             const step =
-                TICKS_MINUTES.find((size) => minutes / size < MOST_TICKS) ||
-                Math.ceil(minutes / MOST_TICKS);
+                TICKS_MINUTES.find((size) => minutes / size < MAX_TICKS) ||
+                Math.ceil(minutes / MAX_TICKS);
             return _.range(0, minutes, step).map((before) => -before);
         }
     }

@@ -170,6 +170,10 @@ $(function () {
         self.visible = ko.pureComputed(
             () => self.answer() !== undefined && self.chosenClocks().length > 0
         );
+        /** Return what a failed request said was wrong. */
+        self.problemOf = (xhr) =>
+            (xhr.responseJSON && xhr.responseJSON.error) ||
+            gettext("Cannot reach OctoPrint.");
         self.problem = ko.pureComputed(() => {
             if (!self.reachable()) return gettext("Cannot reach OctoPrint.");
             return (self.answer() && self.answer().body.error) || "";
