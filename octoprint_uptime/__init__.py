@@ -423,7 +423,7 @@ class OctoPrintUptimePlugin(
             )
         style, complaint = SETTINGS["ping_style"].valid(style)
         if complaint:
-            return self._refuse(400, gettext("This kind of monitor is unknown."))
+            return self._refuse(400, gettext("This type of monitor is unknown."))
         monitor = Monitor.chosen(url, style)
         try:
             answer, seconds = self._pings.test(monitor, self._notes.test())

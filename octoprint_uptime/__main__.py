@@ -31,7 +31,7 @@ BASE_FOLDER = Path(click.get_app_dir("OctoPrint", force_posix=sys.platform == "l
 )
 @click.pass_context
 def main(context: click.Context, basedir: Path) -> None:
-    """Say what went down, and why, without OctoPrint."""
+    """Show what went down, and why, without starting OctoPrint."""
     context.obj = basedir
 
 

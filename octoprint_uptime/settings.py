@@ -160,11 +160,11 @@ def valid_settings(raw: Any, missing: Mapping[str, Value]) -> tuple[dict[str, Va
             value, complaint = setting.valid(raw[name])
             if complaint and isinstance(setting, Address):
                 # A mistyped address must not replace the old one: that would end its alarm.
-                corrections.append(f"Setting {name} {complaint}; it is left as it was")
+                corrections.append(f"Setting {name} {complaint}; keeping the previous value")
                 continue
             values[name] = value
             if complaint:
-                used = f"{reprlib.repr(raw[name])}, using {values[name]}"
+                used = f"{reprlib.repr(raw[name])}; using {values[name]}"
                 corrections.append(f"Setting {name} {complaint}, not {used}")
     return values, corrections
 

@@ -53,7 +53,7 @@ class Running(NamedTuple):
 
 @dataclass(frozen=True)
 class Place:
-    """Where an OctoPrint keeps what is needed.
+    """Where an OctoPrint keeps the files that are read here.
 
     Attributes:
         folder: The plugin's data folder.
@@ -123,7 +123,7 @@ class Aftermath:
         return Timeline(self.records, self.now)
 
     def answer(self, days: int) -> dict[str, Any]:
-        """The last ``days`` days, as :func:`history_answer` returns them, without what is not so.
+        """The last ``days`` days, as :func:`history_answer` returns them, without what does not run.
 
         The run that stands for the next start is left out, and so is the boot of another computer.
         """
@@ -233,7 +233,7 @@ def _start(place: Place, history: History, last: LastRun, now: Instant) -> bool:
 
 
 def _insist_on_reading(last_words: Path) -> None:
-    """Raise what ``look`` passes over: a verdict without all evidence would differ."""
+    """Raise the errors that ``look`` ignores: without all evidence, the verdict would differ."""
     if last_words.exists():
         for file in last_words.iterdir():
             file.open("rb").close()

@@ -57,7 +57,7 @@ class Beginning:
 def _keep_facts(history: History, ended: Ended, last: LastRun, scene: Scene, start: Start) -> Facts:
     try:
         facts, vitals = facts_about(last, scene, start), vitals_before_end(last, scene)
-    except Exception:  # the remains of a dying process must not cost the history
+    except Exception:  # what a dying process left behind must not stop the history
         _logger.exception("Could not determine why the last run ended")
         facts, vitals = Facts(goodbye=last.goodbye) if last.said_goodbye else NO_FACTS, []
     history.keep_facts(ended.run, facts.to_json(), json.dumps(vitals) if vitals else None)

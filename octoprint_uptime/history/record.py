@@ -5,7 +5,7 @@ one anchor to the wall clock: correct it, and every row of the boot is correct. 
 is not stored, because it follows from the next row (``report.py``). Only the totals are stored,
 so that pruning does not change them.
 
-The journal is a write-ahead log, synchronised at every commit, because an SD card may lose
+The journal is a write-ahead log, synchronized at every commit, because an SD card may lose
 power. A heartbeat appends one small page to a file of constant size; a rollback journal would
 write several pages to two files and their directory. The lock is exclusive, because the index
 that lets several processes read would be one more file to write.
@@ -635,7 +635,8 @@ class History:
         (version,) = self._row("PRAGMA user_version")
         if version > len(MIGRATIONS):
             raise NewerFileError(
-                f"{path} is of version {version}, newer than this plugin's {len(MIGRATIONS)}"
+                f"{path.name} has version {version}, but this plugin knows only versions up to"
+                f" {len(MIGRATIONS)}"
             )
         self._database.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         self._database.execute("PRAGMA journal_mode = WAL")

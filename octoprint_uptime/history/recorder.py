@@ -335,7 +335,7 @@ class Recorder:
     def _work(self) -> None:
         try:
             self._write_until_stopped()
-        except Exception:  # must cost no more than the history
+        except Exception:  # an error here must stop only the history
             self._logger.exception(
                 "The history is no longer recorded, because of an unexpected error"
             )
@@ -354,7 +354,7 @@ class Recorder:
             self._close()
 
     def _call(self, action: Callable[[], None]) -> None:
-        """Call what others gave to the recorder; its errors must not cost the history."""
+        """Call what others gave to the recorder; its errors must not stop the history."""
         try:
             action()
         except Exception:
@@ -366,7 +366,7 @@ class Recorder:
         # Without the lock, because a witness may still be writing.
         try:
             self._scene = self._watch.look()
-        except Exception:  # the remains of a dying process must not cost the history
+        except Exception:  # what a dying process left behind must not stop the history
             self._logger.exception("Could not gather evidence about the last run")
 
     def _write(self) -> None:

@@ -48,7 +48,7 @@ _GRADES = {
     "certain": (N_("Certain"), N_("The evidence states the reason."), "%(reason)s"),
     "likely": (
         N_("Likely"),
-        N_("Several independent signs point to it."),
+        N_("At least two independent signs point to it."),
         N_("Likely: %(reason)s"),
     ),
     "possible": (N_("Possible"), N_("Only one sign points to it."), N_("Possible: %(reason)s")),
@@ -200,9 +200,11 @@ class PlainText:
         return f"{self._moments.date_and_time(entry['ended_at'])}{self._exactness(entry)}"
 
     def _exactness(self, entry: Mapping[str, Any]) -> str:
+        """Return in parentheses how much later than recorded an entry may have ended."""
         if entry.get("end_exact") is not False:
             return ""
-        return " " + self._say(N_("± %(seconds)d s")) % {"seconds": self._heartbeat_seconds}
+        later = self._say(N_("or up to %(seconds)d s later")) % {"seconds": self._heartbeat_seconds}
+        return f" ({later})"
 
     def _evidence(self, evidence: Sequence[Mapping[str, str]]) -> Lines:
         if evidence:
@@ -220,7 +222,7 @@ class PlainText:
         ]
         if not rows:
             return
-        yield from _section(gettext("Before the end"))
+        yield from _section(gettext("Before the outage"))
         times = [_time_before(beat["seconds_before"]) for beat in beats]
         yield from _table([("", times), *rows])
 

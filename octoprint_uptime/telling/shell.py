@@ -99,7 +99,7 @@ def commands(source: Callable[[], Source]) -> list[click.Command]:
     @click.command()
     @_OUTPUT
     def why(output: Path | None) -> None:
-        """Say why OctoPrint and the host last went down."""
+        """Show why OctoPrint and the host last went down."""
         with _languages(shell_locale(os.environ)):
             _show(_why(source()), output)
 
@@ -138,7 +138,7 @@ def commands(source: Callable[[], Source]) -> list[click.Command]:
     @click.option("--no-names", is_flag=True, help="Leave out the names of files.")
     @_OUTPUT
     def report(no_names: bool, output: Path | None) -> None:
-        """Write a report for whoever helps you, in English."""
+        """Write a report, in English, for the person helping you."""
         with _languages(ENGLISH):
             _write(_report(source(), with_names=not no_names), output)
 
@@ -255,13 +255,13 @@ def _read(source: Source) -> Aftermath | None:
         return read(source.place)
     except FileNotFoundError:
         message = gettext(
-            "There is no history in %(folder)s. If OctoPrint's base folder is another one, name it"
+            "There is no history in %(folder)s. If OctoPrint uses a different base folder, name it"
             " with --basedir.",
             folder=folder,
         )
     except PermissionError:
         message = gettext(
-            "You may not read the history in %(folder)s. Use the account that OctoPrint runs under,"
+            "You do not have permission to read the history in %(folder)s. Use the account that OctoPrint runs under,"
             " or root.",
             folder=folder,
         )

@@ -76,7 +76,7 @@ class LoopWatch:
 
     def _watch(self) -> None:
         while not self._ended.wait(TICK_SECONDS):
-            with contextlib.suppress(OSError):  # a full disk costs no more than the stacks
+            with contextlib.suppress(OSError):  # on a full disk, only the stacks are lost
                 self._look()
 
     def _look(self) -> None:

@@ -69,18 +69,18 @@ class Watch:
         if self._alarm_watch:
             self._alarm_watch.start()
         try:
-            # Not everyone may read lines of the journal.
+            # Only OctoPrint's user should read lines of the journal.
             self._this_run.mkdir(mode=0o700, parents=True)
         except OSError as error:
             self._logger.warning("Could not start collecting evidence: %s", error)
             return
-        self._try("crashes", self._last_words.arm)
+        self._try("for native crashes", self._last_words.arm)
         self._try("the server loop", lambda: self._loop.start(loop))
         self.keep_witness(with_witness)
 
     def keep_witness(self, wanted: bool) -> None:
         """Start or stop the witness."""
-        self._try("its end", self._witness.start if wanted else self._witness.dismiss)
+        self._try("how OctoPrint ends", self._witness.start if wanted else self._witness.dismiss)
 
     def stop(self) -> None:
         """OctoPrint stops cleanly."""

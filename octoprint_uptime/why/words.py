@@ -40,7 +40,7 @@ _TEXTS = {
     "overheated": N_("The processor overheated."),
     "watchdog": N_("The host hung, and its watchdog reset it."),
     "power_cut": N_("The power was cut."),
-    "update": N_("Restarted with changed software: %(changes)s."),
+    "update": N_("Software changed before the next start: %(changes)s."),
     "reboot": N_("The host was rebooted."),
     "power_off": N_("The host was shut down."),
     "requested": N_("OctoPrint was asked to stop or restart."),
@@ -88,7 +88,7 @@ _ADVICE = {
         "Report this to the author of the plugin named here. If none is named, the"
         " stacks of all threads are in this plugin's data folder."
     ),
-    "exited": N_("Read the last lines that octoprint.log has from before the exit."),
+    "exited": N_("Read the last lines of octoprint.log before the exit."),
     "killed": N_(
         "Find out what sent the signal: an administrator, a script, a container that"
         " was stopped, or systemd because OctoPrint took too long to stop."
@@ -138,7 +138,7 @@ _ADVICE = {
         " /dev/serial/by-id: its name never changes."
     ),
     "unplugged": N_(
-        "If nobody did that, check that both plugs are firmly seated, try another"
+        "If nobody unplugged the printer or switched it off, check that both plugs are firmly seated, try another"
         " cable, and check the printer's own power supply."
     ),
     "silent": N_(
@@ -247,7 +247,7 @@ class Words:
             end: How it ended.
             verdict: Why.
             with_logs: Whether to include the journal's lines and the messages of exceptions, which
-                may contain addresses and keys. Only admins may see them.
+                may contain addresses and keys. Only admins get them.
         """
         if not with_logs:
             verdict = _without_logs(verdict)

@@ -63,7 +63,7 @@ def test_the_firmwares_own_words(new_tab):
     expect(firmware).to_contain_text("Printer firmware")
     expect(firmware).to_contain_text(MARKUP)
     expect(more).to_contain_text("its thermistor or the wiring")
-    expect(more).not_to_contain_text("Before the end")
+    expect(more).not_to_contain_text("Before the outage")
     assert dialog.locator("img").count() == 0
 
 

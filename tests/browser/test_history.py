@@ -223,7 +223,7 @@ class TestDialog:
                 end="restart",
                 end_exact=True,
                 downtime_seconds=20,
-                why=why("update", "certain", "Restarted with changed software."),
+                why=why("update", "certain", "Software changed."),
             ),
         ]
         connections = [
@@ -256,11 +256,15 @@ class TestDialog:
         assert [texts(row.locator("th, td")) for row in rows.all()] == [
             ["Monday 21 September"],
             [
-                *("15:58 ± 60 s", "Power loss or reset Nothing shows why. " + details, "23h 45m"),
+                *(
+                    "15:58 or up to 60 s later",
+                    "Power loss or reset Nothing shows why. " + details,
+                    "23h 45m",
+                ),
                 "14m 0s",
             ],
             ["Time unknown"],
-            ["– ± 60 s", "OctoPrint crashed Nothing shows why.", "59s", "–"],
+            ["– or up to 60 s later", "OctoPrint crashed Nothing shows why.", "59s", "–"],
             ["Saturday 19 September"],
             ["16:13", "OctoPrint restarted", "23h 45m", "20s"],
             ["Friday 18 September"],
@@ -275,9 +279,9 @@ class TestDialog:
             ["Wednesday 16 September"],
             ["16:13", "Printer disconnected", "23h 45m", "–"],
             ["Tuesday 15 September"],
-            ["16:13 ± 60 s", "Restored from a backup", "23h 45m", "–"],
+            ["16:13 or up to 60 s later", "Restored from a backup", "23h 45m", "–"],
             ["Monday 14 September"],
-            ["16:13", "OctoPrint restarted Restarted with changed software.", "23h 45m", "20s"],
+            ["16:13", "OctoPrint restarted Software changed.", "23h 45m", "20s"],
         ]
         assert rows.get_by_role("button").count() == 0  # there is nothing but the sentences
         assert dialog.locator("img").count() == 0
@@ -357,7 +361,7 @@ class TestDialog:
 
     def test_on_the_first_day(self, told):
         dialog = open_history(told(history([RUNNING])))
-        expect(dialog).to_contain_text("Nothing has gone down yet.")
+        expect(dialog).to_contain_text("Nothing went down in this time range.")
         expect(dialog.locator("table")).to_be_hidden()
 
     def test_clearing_says_when_it_fails(self, told):
@@ -934,7 +938,7 @@ class TestNotice:
         assert dialog.locator("tbody tr").count() == ends
         dialog.get_by_text("Clear history").click()
         confirmation.get_by_text("Clear", exact=True).click()
-        expect(dialog).to_contain_text("Nothing has gone down yet.")
+        expect(dialog).to_contain_text("Nothing went down in this time range.")
         dialog.get_by_role("button", name="Close").last.click()
         expect(dialog).to_be_hidden()
         expect(notice_of(tab)).to_have_count(0)
@@ -1008,11 +1012,11 @@ def test_the_settings_are_kept(new_tab, preferences, admin):
     page = tab.page.locator("#settings_plugin_octoprint_uptime")
     page.get_by_label("Record a heartbeat every").fill("5")
     expect(page.locator("#settings_octoprint_uptime_heartbeat_seconds_reason")).to_have_text(
-        "Enter whole seconds from 10 to 600. 10 will be saved."
+        "Enter a whole number of seconds from 10 to 600. 10 will be saved."
     )
     page.get_by_label("Keep history for").fill("5000")
     expect(page.locator("#settings_octoprint_uptime_history_days_reason")).to_have_text(
-        "Enter whole days from 7 to 3650. 3650 will be saved."
+        "Enter a whole number of days from 7 to 3650. 3650 will be saved."
     )
     page.get_by_label("Notify everyone").uncheck()
     witness = page.get_by_label("Record when and why OctoPrint crashes")

@@ -116,12 +116,12 @@ def test_the_examples_live_with_every_switch_off(new_tab, preferences):
 @pytest.mark.parametrize(
     ("field", "typed", "kept", "reason"),
     [
-        (POLL, "500", 120, "Enter whole seconds from 1 to 120. 120 will be saved."),
-        (POLL, "0", 1, "Enter whole seconds from 1 to 120. 1 will be saved."),
-        (POLL, "7.5", 7, "Enter whole seconds from 1 to 120. 7 will be saved."),
-        (POLL, "", 60, "Enter whole seconds from 1 to 120. 60 will be saved."),
+        (POLL, "500", 120, "Enter a whole number of seconds from 1 to 120. 120 will be saved."),
+        (POLL, "0", 1, "Enter a whole number of seconds from 1 to 120. 1 will be saved."),
+        (POLL, "7.5", 7, "Enter a whole number of seconds from 1 to 120. 7 will be saved."),
+        (POLL, "", 60, "Enter a whole number of seconds from 1 to 120. 60 will be saved."),
         (POLL, "30", 30, ""),
-        (TURN, "3", 5, "Enter whole seconds from 5 to 60. 5 will be saved."),
+        (TURN, "3", 5, "Enter a whole number of seconds from 5 to 60. 5 will be saved."),
         (PREFIX, "home/ha", "home/ha", ""),
         (
             PREFIX,

@@ -125,11 +125,13 @@ class TestRealHistory:
         dialog.get_by_label("Show").select_option("restart")
         events = dialog.locator("tbody .octoprint_uptime_event")
         expect(events.nth(2)).to_be_attached()
-        plain = events.filter(has_not_text="with changed software")
+        plain = events.filter(has_not_text="Software changed")
         assert plain.count() > 2
         expect(plain.get_by_role("button")).to_have_count(0)
         assert set(texts(plain)) == {"OctoPrint restarted"}
-        updated = events.filter(has_text="with changed software: OctoPrint 1.11.7 to 1.11.8.")
+        updated = events.filter(
+            has_text="Software changed before the next start: OctoPrint 1.11.7 to 1.11.8."
+        )
         expect(updated.first.get_by_role("button")).to_be_visible()
 
     @pytest.mark.parametrize(
@@ -233,7 +235,7 @@ class TestToldHistory:
                 "power_cut",
                 "likely",
                 "Likely: It was.",
-                "Likely Several independent signs point to it.",
+                "Likely At least two independent signs point to it.",
             ),
             ("power_cut", "possible", "Possible: It was.", "Possible Only one sign points to it."),
         ],
@@ -265,7 +267,7 @@ class TestToldHistory:
         assert texts(plots) == ["38 MB", "1.25"]
         more.get_by_text("All values").click()
         assert [texts(row.locator("th, td")) for row in more.locator("tr").all()] == [
-            ["Before the end", "4s", "1m", "5m"],
+            ["Before the outage", "4s", "1m", "5m"],
             ["Memory available", "38 MB", "–", "1.6 GB"],
             ["Load", "1.25", "1.25", "1.25"],
         ]

@@ -638,7 +638,7 @@ class TestTrouble:
         with server.running():
             admin = server.login("admin", PASSWORD)
             assert admin.get(URL).status_code == 503
-            assert "newer than this plugin's" in admin.get(URL).json()["error"]
+            assert "knows only versions up to" in admin.get(URL).json()["error"]
             assert admin.get(API).status_code == 200
         assert (folder / "history.db").read_bytes() == content
         (line,) = self.warnings(server)

@@ -141,8 +141,8 @@ def lines_of_the_log():
             if isinstance(node.args[0], ast.Constant):
                 yield re.sub(r"%[a-z]", "…", node.args[0].value).replace("…r", "…")
     # These lines are composed elsewhere.
-    yield "Setting … must be …, not …, using …"
-    yield "Setting … must be …; it is left as it was"
+    yield "Setting … must be …, not …; using …"
+    yield "Setting … must be …; keeping the previous value"
     yield "The settings must be a mapping, not …"
 
 
@@ -257,10 +257,10 @@ class TestInstalling:
         before = history_db(server).read_bytes()
         with server.running():
             admin = server.login("admin", PASSWORD)
-            wait_for(lambda: "newer than this plugin's" in admin.get(HISTORY).text)
+            wait_for(lambda: "knows only versions up to" in admin.get(HISTORY).text)
             assert admin.get(HISTORY).status_code == 503
             assert admin.get(API).json()["seconds"] > 0
-            assert "newer than this plugin's" in admin.get(REPORT).text
+            assert "knows only versions up to" in admin.get(REPORT).text
             admin.get("/downloads/systeminfo.zip").raise_for_status()
         assert history_db(server).read_bytes() == before
 

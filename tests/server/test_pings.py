@@ -274,7 +274,7 @@ def test_an_unknown_kind_of_monitor_gets_no_test_ping(admin, monitors):
     monitor = monitors(Healthchecks())
     refused = try_out(admin, monitor.url, "uptime-kuma")
     assert refused.status_code == 400
-    assert refused.json()["error"] == "This kind of monitor is unknown."
+    assert refused.json()["error"] == "This type of monitor is unknown."
     assert monitor.bodies == []
 
 

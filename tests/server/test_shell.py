@@ -187,14 +187,14 @@ class TestDead:
     def test_another_user(self, killed, tmp_path):
         base = owned_copy(killed, tmp_path)
         told = run(killed, BY_ITSELF, "why", base=base, exit_code=1, preexec_fn=be_nobody_special)
-        assert "You may not read the history" in told
+        assert "You do not have permission to read the history" in told
         assert "Traceback" not in told
         # Its evidence alone is unreadable, too, if the rest can be read.
         (base / "data/octoprint_uptime").chmod(0o755)
         (base / "data").chmod(0o755)
         base.chmod(0o755)
         told = run(killed, BY_ITSELF, "why", base=base, exit_code=1, preexec_fn=be_nobody_special)
-        assert "You may not read the history" in told
+        assert "You do not have permission to read the history" in told
 
     @WAYS
     def test_a_damaged_file(self, killed, tmp_path, way):

@@ -382,7 +382,7 @@ class TestPlannedEnds:
         plugin.write_text(plugin.read_text().replace('"1.0"', '"1.1"'))
         ended = last_end(recorded(server))
         assert told(ended) == ("restart", "update", "certain")
-        assert ended["why"]["text"] == "Restarted with changed software: Deaths 1.0 to 1.1."
+        assert ended["why"]["text"] == "Software changed before the next start: Deaths 1.0 to 1.1."
 
     def test_an_update_of_octoprint(self, mortal):
         server = mortal()
@@ -396,7 +396,8 @@ class TestPlannedEnds:
         assert told(ended) == ("restart", "update", "certain")
         newer = version("OctoPrint")
         assert (
-            ended["why"]["text"] == f"Restarted with changed software: OctoPrint 1.9.9 to {newer}."
+            ended["why"]["text"]
+            == f"Software changed before the next start: OctoPrint 1.9.9 to {newer}."
         )
 
 

@@ -148,7 +148,7 @@ class TestVersions:
         Board(path).start().up(60).kill()
         query(path, "PRAGMA user_version = 99")
         content = path.read_bytes()
-        with pytest.raises(NewerFileError, match="version 99, newer than"):
+        with pytest.raises(NewerFileError, match="version 99, but this plugin knows"):
             History(path)
         assert path.read_bytes() == content
         assert [file.name for file in path.parent.iterdir()] == ["history.db"]

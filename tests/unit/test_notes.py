@@ -15,7 +15,7 @@ from octoprint_uptime.why.words import Words
 FRENCH = {
     "Printing %(file)s": "Impression de %(file)s",
     "%(print)s, %(percent)d%%": "%(print)s : %(percent)d %%",
-    "Restarted with changed software: %(changes)s.": "Mise à jour : %(changes)s.",
+    "Software changed before the next start: %(changes)s.": "Mise à jour : %(changes)s.",
     "%(name)s removed": "sans %(name)s",
     "%(told)s, %(more)s": "%(told)s ; %(more)s",
 }
@@ -55,8 +55,8 @@ def test_what_was_changed(language, count):
         "octoprint", "restart", verdict("octoprint", "restart", facts), with_logs=True
     )
     told = {
-        ("en", 1): "Restarted with changed software: A removed.",
-        ("en", 3): "Restarted with changed software: A removed, B removed, C removed.",
+        ("en", 1): "Software changed before the next start: A removed.",
+        ("en", 3): "Software changed before the next start: A removed, B removed, C removed.",
         ("fr", 1): "Mise à jour : sans A.",
         ("fr", 3): "Mise à jour : sans A ; sans B ; sans C.",
     }

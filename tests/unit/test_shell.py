@@ -145,7 +145,7 @@ Evidence
     cv2, plugin Bed Watcher.
   Kernel: Signal 11 (SIGSEGV) ended the process.
 
-Before the end
+Before the outage
                           12s       1m       5m      15m     1h0m
   Memory available     408 MB   409 MB   413 MB   423 MB   468 MB
   OctoPrint's memory   180 MB   180 MB   180 MB   180 MB   180 MB
@@ -238,7 +238,7 @@ Tuesday 22 September 2026
          Uptime before: 1m 0s
 
 Monday 21 September 2026
-  16:12  Power loss or reset ± 60 s
+  16:12  Power loss or reset (or up to 60 s later)
          The host went down. Nothing recorded shows why.
          Uptime before: 1h 11m · Downtime after: 12h 0m
   16:11  Lost connection to the printer
@@ -265,7 +265,7 @@ Monday 21 September 2026
 )
 def test_a_part_of_the_list(board, base, run, options, names):
     events_of_two_days(board)
-    told = re.findall(r"^  \d\d:\d\d  (.*?)(?: ± .*)?$", run("history", *options), re.MULTILINE)
+    told = re.findall(r"^  \d\d:\d\d  (.*?)(?: \(or .*)?$", run("history", *options), re.MULTILINE)
     assert told == names
 
 
@@ -345,15 +345,15 @@ def test_nothing_is_recorded_yet(base, run):
 def test_no_history(base, run):
     told = run("why", exit_code=1)
     assert told == (
-        f"Error: There is no history in {base}/data/octoprint_uptime. If OctoPrint's base folder is"
-        " another one, name it with --basedir.\n"
+        f"Error: There is no history in {base}/data/octoprint_uptime. If OctoPrint uses a"
+        " different base folder, name it with --basedir.\n"
     )
 
 
 @pytest.mark.parametrize(
     ("error", "says"),
     [
-        (PermissionError(), "You may not read the history"),
+        (PermissionError(), "You do not have permission to read the history"),
         (OSError(28, "No space left on device"), "No space left on device"),
         (sqlite3.DatabaseError("malformed"), "is damaged (malformed)"),
         (sqlite3.OperationalError("disk I/O error"), "disk I/O error"),

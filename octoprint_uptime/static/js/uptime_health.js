@@ -176,12 +176,12 @@ $(function () {
         const DROPS = {
             unplugged: {
                 reason: gettext(
-                    "The printer was unplugged, or its USB device disappeared."
+                    "The printer was unplugged or switched off."
                 ),
                 advice: cable
             },
             usb_reset: {
-                reason: gettext("The printer's USB device disappeared and came back."),
+                reason: gettext("The printer's USB connection was reset."),
                 advice: cable
             },
             overcurrent: {

@@ -41,7 +41,7 @@ $(function () {
                 when: entry.ended_at === null ? "–" : axis.time(entry.ended_at),
                 exactness:
                     entry.end_exact === false
-                        ? _.sprintf(gettext("± %(seconds)d s"), {
+                        ? _.sprintf(gettext("or up to %(seconds)d s later"), {
                               seconds: uptime.preferences().heartbeat_seconds
                           })
                         : "",

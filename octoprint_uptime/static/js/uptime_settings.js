@@ -53,10 +53,10 @@ $(function () {
 
         const REASONS = {
             seconds: gettext(
-                "Enter whole seconds from %(minimum)d to %(maximum)d. %(kept)d will be saved."
+                "Enter a whole number of seconds from %(minimum)d to %(maximum)d. %(kept)d will be saved."
             ),
             days: gettext(
-                "Enter whole days from %(minimum)d to %(maximum)d. %(kept)d will be saved."
+                "Enter a whole number of days from %(minimum)d to %(maximum)d. %(kept)d will be saved."
             )
         };
 

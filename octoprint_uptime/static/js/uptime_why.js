@@ -25,7 +25,7 @@ $(function () {
             },
             likely: {
                 name: gettext("Likely"),
-                meaning: gettext("Several independent signs point to it."),
+                meaning: gettext("At least two independent signs point to it."),
                 sentence: gettext("Likely: %(reason)s")
             },
             possible: {
