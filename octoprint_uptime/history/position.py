@@ -73,14 +73,13 @@ class PositionReader:
     def _read(self) -> Position | None:
         data = self._printer.get_current_data()
         file, progress = data["job"]["file"], data["progress"]
-        if file["path"] is None:
+        path, origin = file["path"], file["origin"]
+        if not isinstance(path, str) or not isinstance(origin, str):
             return None
-        completion = _number(progress["completion"])
         return Position(
-            file=file["path"],
-            origin=ORIGINS.get(file["origin"], file["origin"]),
-            # OctoPrint returns -100 if it does not know the size.
-            percent=None if completion is None or completion < 0 else round(completion, 2),
+            file=path,
+            origin=ORIGINS.get(origin, origin),
+            percent=_percent(_number(progress["completion"])),
             position_bytes=_number(progress["filepos"]),
             size_bytes=_number(file["size"]),
             z_mm=_number(data["currentZ"]),
@@ -94,6 +93,14 @@ class PositionReader:
             return None
         targets = {name: _number(heater["target"]) for name, heater in heaters.items()}
         return {name: target for name, target in targets.items() if target}
+
+
+def _percent(completion: float | None) -> float | None:
+    # OctoPrint returns -100 if it does not know the size, and more than 100 for a file with bytes
+    # that are not UTF-8.
+    if completion is None or completion < 0:
+        return None
+    return min(100.0, math.floor(completion * 100) / 100)
 
 
 def _number(value: Any) -> Any:

@@ -50,6 +50,8 @@ HOURS_KEPT = 14 * 24
 """Of those that OctoPrint was running."""
 EARLIEST_UNIX_TIME = 1_735_689_600.0
 """2025-01-01: no version is older, so a wall clock before this has not been set."""
+CUT_OFF_SECONDS = 10.0
+"""A print that failed this long before a power loss may have failed because of it."""
 VITALS_KEPT = 100
 """How many unplanned ends keep their vital signs, which take most of the space."""
 BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
@@ -177,6 +179,7 @@ class Hour(NamedTuple):
     vitals: dict[str, float]
 
 
+_LAST_POSITION = "(SELECT print FROM beats WHERE run = runs.id ORDER BY at DESC LIMIT 1)"
 _HOURLY = ", ".join(
     (
         "max(disk_free_bytes) AS disk_free_bytes",
@@ -275,6 +278,8 @@ class History:
         self._boot, earliest = self._same_boot(run.kernel_id, at)
         ended = self._end_of_last_run(on_same_boot=self._boot is not None, copied=copied)
         if ended:
+            if ended.octoprint == "power_loss":
+                self._restore_cut_off_print(ended.run)
             self._count_ends(ended)
         if self._boot is None:
             self._boot = self._insert(
@@ -531,7 +536,9 @@ class History:
     def print_started(self, since_boot: float, file: str) -> None:
         """Record the start of a print."""
         self.print_ended(since_boot, "failed")  # one whose end was never recorded
-        self._set_printing(file)
+        self._database.execute(
+            "UPDATE runs SET printing = ?, stopped_at = NULL WHERE id = ?", (file, self._run)
+        )
         self._insert(
             "INSERT INTO prints (run, started, file) VALUES (?, ?, ?)",
             self._run,
@@ -541,7 +548,11 @@ class History:
 
     def print_ended(self, since_boot: float, result: str) -> None:
         """Record the end of the print: ``done``, ``cancelled`` or ``failed``."""
-        self._set_printing(None)
+        self._database.execute(
+            f"UPDATE runs SET printing = NULL, stopped_at = {_LAST_POSITION}"
+            " WHERE id = ? AND printing IS NOT NULL",
+            (self._run,),
+        )
         self._database.execute(
             "UPDATE prints SET ended = ?, result = ? WHERE run = ? AND ended IS NULL",
             (since_boot, result, self._run),
@@ -707,12 +718,33 @@ class History:
             self._database.execute(
                 "UPDATE runs SET seen = max(seen, ifnull("
                 "(SELECT max(at) FROM beats WHERE run = runs.id), 0), ifnull(?, 0)), died = ?,"
-                " stopped_at ="
-                " (SELECT print FROM beats WHERE run = runs.id ORDER BY at DESC LIMIT 1)"
-                " WHERE id = ?",
+                f" stopped_at = ifnull({_LAST_POSITION}, stopped_at) WHERE id = ?",
                 (died, died, run),
             )
         self._database.execute("DELETE FROM beats")
+
+    def _restore_cut_off_print(self, run: int) -> None:
+        """Take a print that failed right before a power loss for interrupted by it.
+
+        The printer may lose power some milliseconds before the host, which then sees a lost
+        connection first.
+        """
+        cut_off = self._row(
+            "SELECT prints.id, file FROM prints, connections, runs"
+            " WHERE runs.id = ? AND prints.run = runs.id AND connections.run = runs.id"
+            " AND result = 'failed' AND failed"
+            " AND min(prints.ended, connections.ended) >= seen - ?"
+            " AND prints.id = (SELECT max(id) FROM prints)"
+            " AND connections.id = (SELECT max(id) FROM connections)",
+            run,
+            CUT_OFF_SECONDS,
+        )
+        if cut_off:
+            print_, file = cut_off
+            self._database.execute(
+                "UPDATE prints SET ended = NULL, result = NULL WHERE id = ?", (print_,)
+            )
+            self._database.execute("UPDATE runs SET printing = ? WHERE id = ?", (file, run))
 
     def _of_this_print(self, position: Position | None) -> str | None:
         """The position as JSON, unless its file is not being printed."""
@@ -782,9 +814,6 @@ class History:
             self._count("octoprint", "interrupted_print", was_printing)
         self._count("printer", "octoprint_down", cut_off)
         self.count_reason("printer", "octoprint_down", "octoprint_down", cut_off)
-
-    def _set_printing(self, file: str | None) -> None:
-        self._database.execute("UPDATE runs SET printing = ? WHERE id = ?", (file, self._run))
 
     def _count(self, subject: str, what: str, times: int = 1) -> None:
         if times:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -23,7 +24,8 @@ _HEATERS = {
     "bed": N_("The bed was set to %(target)s."),
     "chamber": N_("The chamber was set to %(target)s."),
 }
-_TOOL = "tool"
+_TOOL = re.compile(r"tool(\d+)")
+"""The name of a nozzle's heater, with its number from 0."""
 
 
 def is_on_card(position: Mapping[str, Any] | None) -> bool:
@@ -52,18 +54,22 @@ def about_print(
 
 def heater_warning(entry: Mapping[str, Any], heartbeat_seconds: int) -> Iterator[str]:
     """Yield what to do first, if a heater may still be on."""
-    position = entry.get("stopped_at")
-    if not position or entry["end"] not in UNPLANNED_ENDS:
+    if not entry.get("interrupted_print") or entry["end"] not in UNPLANNED_ENDS:
         return
-    printed = position["printed_seconds"]
-    # A print begins with heating, possibly after the last heartbeat.
-    has_just_begun = printed is None or printed < heartbeat_seconds
-    if not position["targets"] and not has_just_begun:
+    if not _may_be_hot(entry.get("stopped_at"), heartbeat_seconds):
         return
     if entry["end"] == "power_loss":
         yield gettext("Check the printer: if it kept power, its heaters may still be on.")
     else:
         yield gettext("Check the printer: its heaters may still be on.")
+
+
+def _may_be_hot(position: Mapping[str, Any] | None, heartbeat_seconds: int) -> bool:
+    if position is None or position["targets"]:
+        return True
+    # A print begins with heating, possibly after the last heartbeat.
+    printed = position["printed_seconds"]
+    return printed is None or printed < heartbeat_seconds
 
 
 def _stopped(end: str, position: Mapping[str, Any], heartbeat_seconds: int) -> Iterator[str]:
@@ -102,8 +108,9 @@ def _exactness(seconds: int) -> str:
 def _where(position: Mapping[str, Any]) -> Iterator[str]:
     """Yield the known parts of a position, the most telling first."""
     if position["percent"] is not None:
-        # Rounded down: an unfinished print is never at 100 %.
-        yield format_percent(math.floor(position["percent"]) / 100, locale=get_locale())
+        # An unfinished print is not at 100 %, even if all of its file has been sent.
+        percent = min(99, math.floor(position["percent"]))
+        yield format_percent(percent / 100, locale=get_locale())
     if position["z_mm"] is not None:
         yield in_unit(N_("Z %(number)s mm"), position["z_mm"], 2)
     if position["printed_seconds"] is not None:
@@ -113,13 +120,13 @@ def _where(position: Mapping[str, Any]) -> Iterator[str]:
 
 def _heaters(targets: Mapping[str, float]) -> Iterator[str]:
     """Yield a sentence for each heater that was on."""
-    tools = [name for name in targets if name.startswith(_TOOL)]
+    nozzles = {name: int(tool[1]) + 1 for name in targets if (tool := _TOOL.fullmatch(name))}
     for heater, degrees in targets.items():
         target = celsius(degrees, 2)
-        if tools == [heater] == [f"{_TOOL}0"]:
+        nozzle = nozzles.get(heater)
+        if nozzle == 1 and len(nozzles) == 1:
             yield gettext("The nozzle was set to %(target)s.", target=target)
-        elif heater in tools:
-            nozzle = int(heater[len(_TOOL) :]) + 1
+        elif nozzle:
             yield gettext("Nozzle %(number)d was set to %(target)s.", number=nozzle, target=target)
         elif heater in _HEATERS:
             yield gettext(_HEATERS[heater], target=target)

@@ -187,12 +187,12 @@ class _Seen:
 def _unless_broken(part: Callable[[], Part], otherwise: Part) -> Part:
     """The part's result; its failure must not cost the other parts.
 
-    A device may disappear while its files are read, and OctoPrint may need a thread to return its
-    state when no thread can be started.
+    A device may disappear while its files are read. OctoPrint may need a thread to return its state
+    when no thread can be started. Another plugin's printer object may return anything.
     """
     try:
         return part()
-    except (OSError, RuntimeError):
+    except (AttributeError, LookupError, OSError, RuntimeError, TypeError):
         return otherwise
 
 

@@ -85,7 +85,8 @@ class TestNotice:
 
     def test_an_unknown_position(self, notice_of):
         told = lines(notice_of(run(end="crash", interrupted_print=FILE)))
-        assert (told[0], told[-1]) == (
+        assert (told[0], told[1], told[-1]) == (
+            CHECK,
             "OctoPrint crashed",
             f"The print of {FILE} was interrupted.",
         )

@@ -210,7 +210,7 @@ def test_events_that_make_no_sense(octoprint, event):
 class TestABrokenPart:
     """A broken part loses only its own facts."""
 
-    @pytest.fixture(params=[OSError(errno.ENODEV, "No such device"), RuntimeError("loop")])
+    @pytest.fixture(params=[OSError(errno.ENODEV, "gone"), RuntimeError("loop"), KeyError("error")])
     def trouble(self, request):
         return request.param
 

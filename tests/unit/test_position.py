@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import sqlite3
+from pathlib import Path
 
 import pytest
 from board import NOON, Board
@@ -86,6 +87,41 @@ class TestRecord:
             at(100)
         ).kill()
         assert stopped_at(board.off(5).start()) is None
+
+    def lost(self, board):
+        """The connection to the printer is lost during the print."""
+        board.write("connected", board.now.since_boot - 600, "/dev/ttyACM0")
+        board.off(60).beat(at(10)).off(20)
+        for method, result in (("print_ended", "failed"), ("disconnected", True)):
+            board.write(method, board.now.since_boot, result)
+        return board.beat()
+
+    def test_a_power_cut_that_takes_the_printer_first(self, board):
+        self.lost(board).off(0.05).kill().off(60).boot().off(30).start()
+        answer = board.answer()
+        cut_off = answer["octoprint"][1]
+        assert (cut_off["end"], cut_off["interrupted_print"]) == ("power_loss", FILE)
+        assert cut_off["stopped_at"] == told(10)
+        assert [print_["result"] for print_ in answer["prints"]] == ["interrupted"]
+        assert board.history.totals()["octoprint", "interrupted_print"] == 1
+
+    def test_a_connection_that_was_lost_before(self, board):
+        self.lost(board).off(60).beat().kill().off(60).boot().off(30).start()
+        assert board.answer()["octoprint"][1]["interrupted_print"] is None
+
+    def test_a_connection_that_came_back(self, board):
+        self.lost(board).write("connected", board.now.since_boot, "/dev/ttyACM0").kill()
+        board.off(60).boot().off(30).start()
+        assert board.answer()["octoprint"][1]["interrupted_print"] is None
+
+    def test_a_lost_connection_and_a_crash(self, board):
+        self.lost(board).kill().off(5).start()
+        assert board.answer()["octoprint"][1]["interrupted_print"] is None
+
+    def test_the_next_print_does_not_stop_where_the_last_one_did(self, board):
+        self.lost(board).print("another.gcode").kill().off(60).boot().off(30).start()
+        stopped = board.answer()["octoprint"][1]
+        assert (stopped["interrupted_print"], stopped["stopped_at"]) == ("another.gcode", None)
 
     def test_another_file_than_the_one_that_is_printed_does_not_count(self, board):
         board.off(60).beat(at(10)).off(60).beat(at(0, file="another.gcode")).kill()
@@ -178,6 +214,20 @@ class TestReader:
     def test_a_file_whose_size_is_unknown(self, logger):
         printer = Printer(completion=-100, filepos=0)
         assert PositionReader(printer, logger).read().percent is None
+
+    @pytest.mark.parametrize(
+        ("completion", "percent"),
+        # More than 100 for a file with bytes that are not UTF-8.
+        [(63.256, 63.25), (99.9964, 99.99), (100, 100.0), (100.7, 100.0)],
+    )
+    def test_the_percentage_is_rounded_down(self, logger, completion, percent):
+        assert PositionReader(Printer(completion=completion), logger).read().percent == percent
+
+    @pytest.mark.parametrize("file", [{"path": None}, {"path": Path("x")}, {"origin": Path("x")}])
+    def test_another_plugins_files(self, logger, file):
+        printer = Printer()
+        printer.file.update(file)
+        assert PositionReader(printer, logger).read() is None
 
     @pytest.mark.parametrize("nonsense", [float("nan"), float("inf"), "12", {}])
     def test_what_is_no_number_is_not_known(self, logger, nonsense):

@@ -2,7 +2,7 @@ $(function () {
     "use strict";
 
     const MINUTE_SECONDS = 60;
-    const TOOL = "tool"; // followed by its number, from 0
+    const TOOL = /^tool(\d+)$/; // with its number, from 0
 
     // Describes an interrupted print, where it stopped, and heaters that may be on.
     function UptimePrintViewModel(parameters) {
@@ -14,8 +14,8 @@ $(function () {
         const number = (value, options) =>
             new Intl.NumberFormat(uptime.locale, options).format(value);
         const percent = (value) =>
-            // Rounded down: an unfinished print is never at 100 %.
-            number(Math.floor(value) / 100, {style: "percent"});
+            // An unfinished print is not at 100 %, even if all of its file has been sent.
+            number(Math.min(99, Math.floor(value)) / 100, {style: "percent"});
         /** Prevent line breaks between a number and its unit. */
         const unbroken = (text) => text.replace(/ /g, "\u00a0");
         const inUnit = (pattern, value) =>
@@ -90,15 +90,15 @@ $(function () {
             isOnlyOne
                 ? _.sprintf(gettext("The nozzle was set to %(target)s."), {target})
                 : _.sprintf(gettext("Nozzle %(number)d was set to %(target)s."), {
-                      number: Number(tool.slice(TOOL.length)) + 1,
+                      number: Number(TOOL.exec(tool)[1]) + 1,
                       target
                   });
 
         /** Return one sentence for each heater that was on. */
         const heaters = (targets) => {
             const names = Object.keys(targets || {});
-            const tools = names.filter((name) => name.startsWith(TOOL));
-            const isOnlyOne = _.isEqual(tools, [`${TOOL}0`]);
+            const tools = names.filter((name) => TOOL.test(name));
+            const isOnlyOne = _.isEqual(tools, ["tool0"]);
             return names.map((heater) => {
                 const target = celsius(targets[heater]);
                 return tools.includes(heater)
@@ -109,6 +109,13 @@ $(function () {
                       );
             });
         };
+
+        const mayBeHot = (position) =>
+            !position ||
+            !_.isEmpty(position.targets) ||
+            // A print begins with heating, possibly after the last heartbeat.
+            position.printed_seconds === null ||
+            position.printed_seconds < heartbeatSeconds();
 
         //~~ texts for an entry
 
@@ -143,13 +150,8 @@ $(function () {
                 : "";
 
         /** Return what to do first if a heater may still be on. */
-        self.warning = ({end, stopped_at}) => {
-            if (!stopped_at) return "";
-            // A print begins with heating, possibly after the last heartbeat.
-            const hasJustBegun =
-                stopped_at.printed_seconds === null ||
-                stopped_at.printed_seconds < heartbeatSeconds();
-            if (_.isEmpty(stopped_at.targets) && !hasJustBegun) return "";
+        self.warning = ({end, interrupted_print, stopped_at}) => {
+            if (!interrupted_print || !mayBeHot(stopped_at)) return "";
             return end === "power_loss"
                 ? gettext(
                       "Check the printer: if it kept power, its heaters may still be on."
