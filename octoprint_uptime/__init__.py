@@ -40,6 +40,7 @@ from .reader import UptimeReader
 from .settings import (
     SETTINGS,
     defaults,
+    invalid_addresses,
     restricted_paths,
     valid_settings,
     without_defaults,
@@ -353,6 +354,9 @@ class OctoPrintUptimePlugin(
     def on_settings_cleanup(self) -> None:
         stored = self._settings.get_all_data(merged=False, incl_defaults=False)
         self._keep_settings({} if stored is None else stored)
+        # Only their owner can tell what was meant.
+        for name, invalid in invalid_addresses(stored).items():
+            self._settings.set([name], invalid)
 
     def get_settings_restricted_paths(self) -> dict[str, list[list[Any]]]:
         return {"admin": restricted_paths()}  # everyone with the settings permission
@@ -428,7 +432,7 @@ class OctoPrintUptimePlugin(
         try:
             answer, seconds = self._pings.test(monitor, self._notes.test())
         except TooManyTestsError:
-            return self._refuse(429, gettext("Too many test pings. Try again in a minute."))
+            return self._refuse(429, gettext("Too many pings. Try again in a minute."))
         return self._json(flask.json.dumps(tested(monitor.style, answer, seconds)))
 
     def _may_read_logs(self) -> bool:

@@ -160,13 +160,24 @@ def valid_settings(raw: Any, missing: Mapping[str, Value]) -> tuple[dict[str, Va
             value, complaint = setting.valid(raw[name])
             if complaint and isinstance(setting, Address):
                 # A mistyped address must not replace the old one: that would end its alarm.
-                corrections.append(f"Setting {name} {complaint}; keeping the previous value")
+                corrections.append(f"Setting {name} {complaint}; ignoring it")
                 continue
             values[name] = value
             if complaint:
                 used = f"{reprlib.repr(raw[name])}; using {values[name]}"
                 corrections.append(f"Setting {name} {complaint}, not {used}")
     return values, corrections
+
+
+def invalid_addresses(raw: Any) -> dict[str, Any]:
+    """The addresses that were stored although they are invalid."""
+    if not isinstance(raw, Mapping):
+        return {}
+    return {
+        name: raw[name]
+        for name, setting in SETTINGS.items()
+        if isinstance(setting, Address) and name in raw and setting.valid(raw[name])[1]
+    }
 
 
 def without_defaults(values: Mapping[str, Value]) -> dict[str, Value]:

@@ -123,7 +123,7 @@ class Aftermath:
         return Timeline(self.records, self.now)
 
     def answer(self, days: int) -> dict[str, Any]:
-        """The last ``days`` days, as :func:`history_answer` returns them, without what does not run.
+        """The last ``days`` days, as :func:`history_answer` returns them.
 
         The run that stands for the next start is left out, and so is the boot of another computer.
         """

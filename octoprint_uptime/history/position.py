@@ -7,6 +7,8 @@ import logging
 import math
 from typing import Any, NamedTuple
 
+from ..why.evidence import stored
+
 TRIES = 2
 """While OctoPrint stops, the first attempt may fail: the first request after a change of the
 percentage makes OctoPrint start a thread, which Python 3.12 and later then refuse."""
@@ -44,6 +46,12 @@ class Position(NamedTuple):
         fields = self._asdict()
         del fields["file"]
         return json.dumps(fields, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, file: str, text: str) -> Position:
+        """The position in a file, from what :meth:`to_json` returned."""
+        known = {name: value for name, value in stored(text, dict).items() if name in cls._fields}
+        return cls(file, **{"origin": "local", **known})
 
 
 class PositionReader:

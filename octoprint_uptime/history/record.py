@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..why.evidence import Beat, LastRun
+from ..why.evidence import Beat, LastRun, stored
 from ..why.host import HostState
 from ..why.vitals import NAMES
 from .ends import boot_end, connection_end, run_end
@@ -471,7 +471,7 @@ class History:
     def hours(self) -> list[Hour]:
         """The stored hours, oldest first."""
         rows = self._database.execute("SELECT run, at, vitals FROM hours ORDER BY id")
-        return [Hour(run, at, json.loads(vitals)) for run, at, vitals in rows]
+        return [Hour(run, at, stored(vitals, dict)) for run, at, vitals in rows]
 
     def keep_anchor(self, at: Instant) -> bool:
         """Correct the anchor if the wall clock was set; whether it was."""

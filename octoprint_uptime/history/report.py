@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import bisect
 import itertools
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ..why.evidence import stored
 from ..why.verdict import FACTS, Verdict, verdict
 from .ends import ENDS, UNPLANNED_ENDS, UNSEEN_ENDS, boot_end, connection_end, run_end
+from .position import Position
 from .record import EARLIEST_UNIX_TIME, Boot, Connection, Instant, Print, Records, Run
 
 DAY_SECONDS = 86400
@@ -79,7 +80,7 @@ class Why(NamedTuple):
     @property
     def vitals_before(self) -> list[dict[str, float]]:
         """The vital signs before it, newest first, each with ``seconds_before``."""
-        return json.loads(self.vitals) if self.vitals else []
+        return stored(self.vitals, list)
 
 
 class PowerLosses(NamedTuple):
@@ -351,7 +352,7 @@ def _stopped_at(interrupted: str | None, position: str | None) -> dict[str, Any]
     """Where an interrupted print was last, as in the API; ``None`` if that was not recorded."""
     if interrupted is None or position is None:
         return None
-    return {"file": interrupted, **json.loads(position)}
+    return Position.from_json(interrupted, position)._asdict()
 
 
 class _Chain(NamedTuple):

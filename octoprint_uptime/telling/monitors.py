@@ -154,7 +154,7 @@ def _is_answer(style: str, body: bytes) -> bool:
     if style == UPTIME_KUMA:
         try:
             answer = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):  # the answer may be anything
             return False
         return isinstance(answer, dict) and answer.get("ok") is True
     return True

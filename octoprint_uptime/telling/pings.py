@@ -119,7 +119,9 @@ class Pings:
         self._goodbye: Tell | None = None
         self._goodbye_by = 0.0
         self._has_failed_to_compose = False
+        self._has_trouble = False
         self._budget = Budget()
+        self._test_budget = Budget()
         self._body_limit = DEFAULT_BODY_LIMIT
         self._testing = threading.Lock()
         # Pings without an answer when the settings changed. The monitor may have accepted them.
@@ -187,9 +189,13 @@ class Pings:
         try:
             began = self._clock()
             with self._woken:
-                if self._budget.wait_seconds(monitor.url, began, MAX_TESTS_A_MINUTE):
+                url = monitor.url
+                if self._budget.wait_seconds(url, began) or self._test_budget.wait_seconds(
+                    url, began, MAX_TESTS_A_MINUTE
+                ):
                     raise TooManyTestsError
-                self._budget.spend(monitor.url, began)
+                for budget in (self._budget, self._test_budget):
+                    budget.spend(url, began)
             sending = self._sending(ping(monitor, HEARTBEAT, note), lambda: None)
             if sending.answer is None:  # else it could not be started, or has ended already
                 sending.join(TOTAL_SECONDS)
@@ -214,11 +220,27 @@ class Pings:
                     sent = {moment for address, moment in self._unanswered if address == url}
                     self._schedule.inherit(earlier, sent)
                 if self._thread is None:
-                    self._thread = threading.Thread(
-                        target=self._work, name=f"{THREAD_NAME}s", daemon=True
-                    )
-                    self._thread.start()
+                    self._start_thread()
             self._woken.notify_all()
+
+    def _start_thread(self) -> None:
+        thread = threading.Thread(target=self._work, name=f"{THREAD_NAME}s", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # the system is out of threads
+            self._stop_because_of(error)
+        else:
+            self._thread = thread
+
+    def _stop_because_of(self, error: Exception) -> None:
+        """Let the page and the log say that there are no more pings."""
+        self._thread = None
+        trouble = Trouble("failed", {"error": type(error).__name__})
+        self._status = self._status.after(trouble, self._clock())
+        # The text of the error may contain the address.
+        self._logger.error(
+            "Pings stopped because of an unexpected error (%s)", type(error).__name__
+        )
 
     def _work(self) -> None:
         try:
@@ -228,11 +250,8 @@ class Pings:
                 self._send_goodbye()
         except Exception as error:  # an error here must stop nothing but the pings
             with self._woken:
-                self._thread = None
-            # The text of the error may contain the address.
-            self._logger.error(
-                "Pings stopped because of an unexpected error (%s)", type(error).__name__
-            )
+                self._stop_because_of(error)
+            self._on_change()
 
     def _ping_when_due(self) -> bool:
         """Send the next ping when it is due. Return whether to go on."""
@@ -266,7 +285,10 @@ class Pings:
                 schedule.taken(moment, began)
             before = self._status
             self._status = before.after(answer.trouble, self._clock())
-        self._announce(before.trouble, answer.trouble)
+            # Another address has no trouble yet, but may end that of the one before.
+            had_trouble, self._has_trouble = self._has_trouble, bool(answer.trouble)
+        if bool(answer.trouble) != bool(before.trouble) or had_trouble > self._has_trouble:
+            self._announce(answer.trouble)
         # Resolving a host name can exceed the time limit. The next ping waits for this one to end.
         if sending.answer is None:
             with self._woken:
@@ -338,11 +360,9 @@ class Pings:
             return answer
         return answer._replace(trouble=refusal(monitor.style, answer.status, answer.body))
 
-    def _announce(self, before: Trouble | None, now: Trouble | None) -> None:
-        if bool(before) == bool(now):
-            return
-        if now:
-            self._logger.warning("Could not ping the monitor: %s", trouble_text(now))
+    def _announce(self, trouble: Trouble | None) -> None:
+        if trouble:
+            self._logger.warning("Could not ping the monitor: %s", trouble_text(trouble))
         else:
             self._logger.info("The monitor accepts pings again")
         self._on_change()

@@ -18,6 +18,8 @@ from .monitors import BODY_LIMIT_HEADER, Ping, Trouble
 
 TOTAL_SECONDS = 10.0
 """The time limit of a ping, whatever the monitor does."""
+CONNECT_SECONDS = 3.0
+"""The time limit for each of a host's addresses: IPv6 may lead nowhere, and IPv4 to the monitor."""
 MAX_BYTES = 2000
 MAX_REDIRECTS = 3
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -143,7 +145,7 @@ def _post(ping: Ping, user_agent: str) -> Answer:
                 url,
                 data=ping.body,
                 headers=headers,
-                timeout=_left(deadline),
+                timeout=(min(CONNECT_SECONDS, _left(deadline)), _left(deadline)),
                 allow_redirects=False,
                 stream=True,
             ) as response:

@@ -261,8 +261,8 @@ def _read(source: Source) -> Aftermath | None:
         )
     except PermissionError:
         message = gettext(
-            "You do not have permission to read the history in %(folder)s. Use the account that OctoPrint runs under,"
-            " or root.",
+            "You do not have permission to read the history in %(folder)s. Use the account that"
+            " OctoPrint runs under, or root.",
             folder=folder,
         )
     except (NewerFileError, NoCopyError, OSError, sqlite3.OperationalError) as error:

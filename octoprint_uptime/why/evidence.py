@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -44,6 +44,16 @@ _REGISTERS = {
 _PANICS = ("sys/fs/pstore", "var/lib/systemd/pstore")
 
 Known = TypeVar("Known", bound="Kept")
+Json = TypeVar("Json", "dict[str, Any]", "list[Any]")
+
+
+def stored(text: str | None, kind: type[Json]) -> Json:
+    """What was stored as JSON; empty if it is damaged, because SQLite does not notice that."""
+    try:
+        value = json.loads(text) if text else kind()
+    except ValueError:
+        return kind()
+    return value if isinstance(value, kind) else kind()
 
 
 @dataclass(frozen=True)
@@ -57,7 +67,9 @@ class Kept:
 
     @classmethod
     def from_json(cls: type[Known], text: str | None) -> Known:
-        return cls(**json.loads(text)) if text else cls()
+        # A newer version of the plugin may have stored more.
+        names = {field.name for field in fields(cls)}
+        return cls(**{name: fact for name, fact in stored(text, dict).items() if name in names})
 
 
 @dataclass(frozen=True)

@@ -138,8 +138,8 @@ _ADVICE = {
         " /dev/serial/by-id: its name never changes."
     ),
     "unplugged": N_(
-        "If nobody unplugged the printer or switched it off, check that both plugs are firmly seated, try another"
-        " cable, and check the printer's own power supply."
+        "If nobody unplugged the printer or switched it off, check that both plugs are firmly"
+        " seated, try another cable, and check the printer's own power supply."
     ),
     "silent": N_(
         "Check the baud rate, the cable and the printer, which may have hung or be"

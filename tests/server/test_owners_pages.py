@@ -142,7 +142,7 @@ def lines_of_the_log():
                 yield re.sub(r"%[a-z]", "…", node.args[0].value).replace("…r", "…")
     # These lines are composed elsewhere.
     yield "Setting … must be …, not …; using …"
-    yield "Setting … must be …; keeping the previous value"
+    yield "Setting … must be …; ignoring it"
     yield "The settings must be a mapping, not …"
 
 

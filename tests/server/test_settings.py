@@ -149,6 +149,19 @@ def test_a_hand_edited_config(new_server, edited, kept, warned):
     assert all(word in warning for word, warning in zip(warned, warnings))
 
 
+def test_an_address_with_a_typing_error_is_not_lost(new_server):
+    """The owner finds it in ``config.yaml`` and in the settings, and can correct it."""
+    edited = {"ping_url": "hc-ping.com/secret"}
+    server = new_server(plugins={"octoprint_uptime": edited})
+    with server.running():
+        admin = server.login("admin", PASSWORD)
+        assert stored(server) == edited
+        assert served(admin)["ping_url"] == edited["ping_url"]
+        assert admin.get(URL).json()["pings"] is None
+    (warning,) = (line for line in server.log().splitlines() if "Setting ping_url must" in line)
+    assert warning.endswith("; ignoring it")
+
+
 def test_a_start_with_valid_settings_writes_nothing(new_server):
     server = new_server(plugins={"octoprint_uptime": {"display_format": "d"}})
     with server.running():

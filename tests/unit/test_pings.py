@@ -177,6 +177,41 @@ def test_one_line_when_trouble_begins_and_one_when_it_ends(pings, loop, quick, c
     ]
 
 
+def test_another_address_may_end_the_trouble(pings, loop, monitor, quick, changes, caplog):
+    pings.start(loop, Plan(Monitor(monitor.url + "x", "healthchecks"), HOUR))
+    wait_for(lambda: pings.status()["error"])
+    pings.follow(plan(monitor))
+    wait_for(lambda: len(changes) == 2)
+    assert [r.getMessage() for r in caplog.records if r.name == "pings"] == [
+        "Could not ping the monitor: The monitor does not recognize the address.",
+        "The monitor accepts pings again",
+    ]
+
+
+@pytest.mark.parametrize("answer", [b"[" * 2000, b"{", b"\xff", b"null"])
+def test_whatever_it_answers_pings_go_on(pings, loop, quick, answer):
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(answer)
+    count, bad = [], saying(head + answer)
+    with talking(lambda *args: (count.append(1), bad(*args))) as url:
+        pings.start(loop, Plan(Monitor(url, "uptime_kuma"), 0.01))
+        pings.end_is_known(None)
+        wait_for(lambda: len(count) > 2)
+        assert "monitor" in pings.status()["error"]
+
+
+def test_without_a_thread_there_is_trouble(pings, loop, monitor, monkeypatch, caplog):
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as out_of_threads:
+        out_of_threads.setattr(threading.Thread, "start", refuse)
+        pings.start(loop, plan(monitor))
+    assert "RuntimeError" in pings.status()["error"]
+    assert caplog.messages == ["Pings stopped because of an unexpected error (RuntimeError)"]
+    pings.say_goodbye(lambda: "")
+    pings.wait_for_goodbye()
+
+
 def test_500_bad_answers_are_one_line_in_the_log(pings, loop, quick, caplog):
     bad = saying(b"HTTP/1.1 500 Sorry\r\nContent-Length: 0\r\n\r\n")
     count = []
@@ -252,6 +287,14 @@ def test_as_many_tests_as_a_monitor_takes(pings, monitor):
     with pytest.raises(TooManyTestsError):
         pings.test(address, "")
     assert len(monitor.received) == 3
+
+
+def test_pings_that_fail_leave_room_for_tests(pings, loop, monitor):
+    pings.start(loop, Plan(Monitor(monitor.url + "x", "healthchecks"), HOUR))
+    wait_for(lambda: pings.status()["error"])
+    for _ in range(3):
+        answer, _ = pings.test(Monitor(monitor.url + "x", "healthchecks"), "")
+        assert answer.status == 404
 
 
 def test_a_test_ping_without_a_thread(pings, monitor, monkeypatch):

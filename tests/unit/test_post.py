@@ -3,9 +3,11 @@
 import contextlib
 import logging
 import random
+import socket
 import ssl
 import subprocess
 import threading
+from urllib.parse import urlsplit
 
 import pytest
 from monitors import UUID, Healthchecks, Monitor, Reply, saying, talking
@@ -38,6 +40,30 @@ def test_what_arrives_and_what_comes_back(monitor):
     (ping,) = monitor.received
     assert (ping.method, ping.path) == ("POST", f"/ping/{UUID}/start")
     assert (ping.body, ping.user_agent) == ("Lüfter", AGENT)
+
+
+@pytest.fixture
+def dead_end():
+    """An address that drops all packets, as IPv6 does where nothing routes it."""
+    with contextlib.ExitStack() as sockets:
+        listener = sockets.enter_context(socket.create_server(("127.0.0.2", 0), backlog=0))
+        for _ in range(2):  # with a full queue, the kernel ignores who knocks
+            waiting = sockets.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield listener.getsockname()
+
+
+def test_of_several_addresses_the_dead_one_costs_little(monitor, dead_end, monkeypatch):
+    monkeypatch.setattr(module, "TOTAL_SECONDS", 5.0)
+    monkeypatch.setattr(module, "CONNECT_SECONDS", 0.1)
+    alive = urlsplit(monitor.url)
+    addresses = [
+        (socket.AF_INET, socket.SOCK_STREAM, 0, "", address)
+        for address in (dead_end, (alive.hostname, alive.port))
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **more: addresses)
+    assert sent(alive._replace(netloc="monitor.example").geturl()) == Answer(200, b"OK", 10_000)
 
 
 def test_an_endless_answer_is_read_no_further_than_needed():

@@ -1,5 +1,6 @@
 """Reports tell how and when runs ended, whatever the board's clock does."""
 
+import contextlib
 import csv
 import io
 import os
@@ -598,3 +599,29 @@ class TestPruning:
         board.start().up(60).kill().off(DAY).boot().start().up(60)
         assert self.pruned(board, 7) == board.records()
         assert len(board.records().runs) == 2
+
+
+class TestDamagedTexts:
+    """SQLite does not notice if a text in a whole row is damaged."""
+
+    @pytest.mark.parametrize(
+        "damaged", ['{"signal":', "[1]", "\0", '{"novel": 1}', '{"origin": "local"}']
+    )
+    def test_it_costs_only_what_it_said(self, board, damaged):
+        position = Position("x.gcode", "local", percent=63.25)
+        board.start().print("x.gcode").off(60).beat(position).kill().off(5).start()
+        board.write("connected", board.now.since_boot, "/dev/ttyUSB0")
+        board.write("disconnected", board.now.since_boot, True).hours(2, disk_free_bytes=1e9)
+        with contextlib.closing(board.history):
+            for table, columns in {
+                "runs": ("facts", "vitals", "stopped_at"),
+                "connections": ("facts",),
+                "hours": ("vitals",),
+            }.items():
+                for column in columns:
+                    board.history._database.execute(f"UPDATE {table} SET {column} = ?", (damaged,))
+            entry = board.answer()["octoprint"][1]
+            assert (*why(entry), entry["why"].vitals_before[:0]) == ("unknown", "unknown", [])
+            assert (entry["interrupted_print"], entry["stopped_at"]["percent"]) == ("x.gcode", None)
+            assert board.timeline().lost_connections(7) == ["unknown"]
+            assert len(board.history.hours()) == 2

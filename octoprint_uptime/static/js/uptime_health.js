@@ -175,9 +175,7 @@ $(function () {
         );
         const DROPS = {
             unplugged: {
-                reason: gettext(
-                    "The printer was unplugged or switched off."
-                ),
+                reason: gettext("The printer was unplugged or switched off."),
                 advice: cable
             },
             usb_reset: {
