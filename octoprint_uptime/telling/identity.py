@@ -19,6 +19,7 @@ IDENTITY_FILE = "identity"
 
 BOARD_MODEL_FILE = Path("/proc/device-tree/model")
 BLOCK_DEVICES = Path("/sys/dev/block")
+MOUNTS = Path("/proc/self/mountinfo")
 
 _TOKEN = re.compile("[0-9a-f]{32}")
 _DISK_SERIALS = ("cid", "wwid", "serial")
@@ -38,13 +39,43 @@ def disk_serial(folder: Path) -> str:
     """Return the serial number of the card or disk that holds a folder; empty if it has none."""
     if sys.platform != "linux":
         return ""
-    device = folder.stat().st_dev
-    block = (BLOCK_DEVICES / f"{os.major(device)}:{os.minor(device)}").resolve()
+    block = _block_device(folder.stat().st_dev)
+    if not block.exists():  # file systems such as btrfs make up a device
+        block = _block_device(_mounted_device(folder))
+    return _serial_of(block)
+
+
+def _block_device(number: int) -> Path:
+    return (BLOCK_DEVICES / f"{os.major(number)}:{os.minor(number)}").resolve()
+
+
+def _mounted_device(folder: Path) -> int:
+    """Return the number of the device that is mounted where a folder is; 0 if it is none."""
+    source = _mount_source(folder)
+    return source.stat().st_rdev if source.is_block_device() else 0
+
+
+def _mount_source(folder: Path) -> Path:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        opened = Path(f"/proc/self/fdinfo/{descriptor}").read_text().splitlines()
+    finally:
+        os.close(descriptor)
+    for line in MOUNTS.read_text(errors="replace").splitlines():
+        mount, file_system = line.split(" - ", 1)
+        if f"mnt_id:\t{mount.split()[0]}" in opened:
+            return Path(file_system.split()[1])
+    return Path()
+
+
+def _serial_of(block: Path) -> str:
     for part in (block, *block.parents):
         for name in _DISK_SERIALS:
             with contextlib.suppress(OSError):  # on some disks, reading the file fails
                 return (part / name).read_text(errors="replace")
-    return ""
+    # LVM, LUKS and RAID: the disks below. Their names, and so their order, may change at a boot.
+    below = [disk for part in (block, block.parent) for disk in (part / "slaves").glob("*")]
+    return min(filter(None, (_serial_of(disk.resolve()) for disk in below)), default="")
 
 
 class Identity:

@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -79,19 +80,32 @@ class TestWithoutABoardsSerialNumber:
     @pytest.fixture
     def insert(self, tmp_path, folder):
         """A function that puts a folder on a disk that these files of the kernel describe."""
-        device = folder.stat().st_dev
-        (tmp_path / "dev").mkdir()
-        link = tmp_path / "dev" / f"{os.major(device)}:{os.minor(device)}"
 
-        def insert(block, **files):
+        def insert(block, device=None, **files):
             partition = tmp_path / "sys" / block
-            partition.mkdir(parents=True)
+            partition.mkdir(parents=True, exist_ok=True)
             for name, (where, text) in files.items():
                 (tmp_path / "sys" / where / name).write_text(text)
+            number = device or folder.stat().st_dev
+            link = tmp_path / "dev" / f"{os.major(number)}:{os.minor(number)}"
+            link.parent.mkdir(exist_ok=True)
             link.unlink(missing_ok=True)
             link.symlink_to(partition)
 
         return insert
+
+    @pytest.fixture
+    def lay(self, tmp_path):
+        """A function that makes a disk that is made of others."""
+
+        def lay(block, *below):
+            slaves = tmp_path / "sys" / block / "slaves"
+            slaves.mkdir(parents=True)
+            for disk in below:
+                (tmp_path / "sys" / disk).mkdir(parents=True, exist_ok=True)
+                (slaves / Path(disk).name).symlink_to(tmp_path / "sys" / disk)
+
+        return lay
 
     @pytest.mark.parametrize(
         ("block", "name", "where"),
@@ -107,6 +121,64 @@ class TestWithoutABoardsSerialNumber:
         assert identity_in(folder).id == made
         insert(block.format(2), **{name: (where.format(2), "another\n")})
         assert identity_in(folder).id != made
+
+    def test_a_disk_keeps_its_identity_in_later_versions(self, folder, insert, lay):
+        (folder / IDENTITY_FILE).write_text("0123456789abcdef" * 2)
+        lay("usb/1-1/block/sda", "another")
+        insert(
+            "usb/1-1/block/sda/sda1", serial=("usb/1-1", "4C530001\n"), wwid=("another", "other\n")
+        )
+        assert identity_in(folder).id == "34bd01017982f90f"
+
+    def test_a_clone_with_lvm_and_luks_is_another(self, folder, insert, lay):
+        made = set()
+        for number in (1, 2):
+            disk, luks, lvm = (f"host{number}/{name}" for name in ("nvme0n1", "dm-0", "dm-1"))
+            lay(luks, f"{disk}/nvme0n1p3")
+            lay(lvm, luks)
+            insert(lvm, wwid=(disk, f"eui.{number}\n"))
+            made.add(identity_in(folder).id)
+        assert len(made) == 2
+
+    def test_the_disks_of_a_raid_may_swap_their_names(self, folder, insert, lay):
+        made = set()
+        for host, one, another in (("1", "1/sda", "1/sdb"), ("2", "2/sdb", "2/sda")):
+            lay(f"{host}/md0", one, another)
+            insert(f"{host}/md0/md0p1", wwid=(one, "one\n"), serial=(another, "another\n"))
+            made.add(identity_in(folder).id)
+        assert len(made) == 1
+        lay("3/md0", "3/sda")
+        insert("3/md0", wwid=("3/sda", "a third\n"))
+        assert identity_in(folder).id not in made
+
+    @pytest.fixture
+    def mount(self, tmp_path, monkeypatch):
+        """A function that mounts all file systems of this host from that source."""
+        real, scripted = identity.MOUNTS.read_text(), tmp_path / "mountinfo"
+        monkeypatch.setattr(identity, "MOUNTS", scripted)
+
+        def mount(source):
+            scripted.write_text(re.sub(r" - (\S+) \S+", rf" - \1 {source}", real))
+
+        return mount
+
+    def test_a_clone_with_btrfs_is_another(self, folder, insert, mount, monkeypatch):
+        """Its device exists only in the list of mounts."""
+        # Only root can make a block device.
+        monkeypatch.setattr(Path, "is_block_device", Path.is_char_device)
+        mount(os.devnull)
+        device = Path(os.devnull).stat().st_rdev
+        made = set()
+        for number in (1, 2):
+            disk = f"host{number}/nvme0n1"
+            insert(disk, device, wwid=(disk, f"eui.{number}\n"))
+            made.add(identity_in(folder).id)
+        assert len(made) == 2
+
+    @pytest.mark.parametrize("source", ["overlay", "rpool/data", "/dev/none", "//nas/data"])
+    def test_a_mount_without_a_device(self, folder, insert, mount, source):
+        mount(source)
+        assert identity_in(folder).id == identity_in(folder).id
 
     def test_a_disk_without_one(self, folder, insert):
         insert("virtio/block/vda/vda1")
