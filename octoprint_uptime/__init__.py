@@ -503,7 +503,10 @@ class OctoPrintUptimePlugin(
             self._recorder.soon(self._tell_mqtt)
 
     def _tell_mqtt(self) -> None:
-        self._mqtt.listen(lambda: self._recorder.soon(self._retained.broker_reached))
+        self._mqtt.listen(
+            on_connection=lambda: self._recorder.soon(self._retained.broker_reached),
+            on_reconnect=self._retained.expect_losses,
+        )
         self._retained.keep(self._mqtt_messages() if self._stays else {})
 
     def _mqtt_messages(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Mapping
 from typing import Any, Callable
 
@@ -20,6 +21,11 @@ _DEFAULTS = {
     ("broker", "retain"): True,
 }
 """The defaults of OctoPrint-MQTT's settings."""
+_SECTIONS = ("broker", "client", "publish")
+"""The sections of OctoPrint-MQTT's settings that can make it reconnect."""
+
+RECONNECT_SECONDS = 10.0
+"""How long OctoPrint-MQTT may take to reconnect after its settings have changed."""
 
 Message = Mapping[str, Any]
 GONE: Message = {}
@@ -49,6 +55,7 @@ class OctoPrintMqtt:
         self._is_failing = False
         self._on_connection: Callable[[], None]
         self._listens_to: str | None = None
+        self._settings: list[Any] | None = None
 
     def is_there(self) -> bool:
         return bool(self._helpers())
@@ -79,15 +86,21 @@ class OctoPrintMqtt:
 
         return self._call("mqtt_publish", hand_over) is not False
 
-    def listen(self, on_connection: Callable[[], None]) -> None:
-        """Listen for connections to the broker. This needs a retained last will.
+    def listen(self, on_connection: Callable[[], None], on_reconnect: Callable[[], None]) -> None:
+        """Listen for connections to the broker. Call this again when settings may have changed.
 
         Args:
-            on_connection: Called on a thread of OctoPrint-MQTT when the broker has been reached,
-                also for an existing connection.
+            on_connection: Called on another thread when the broker has been reached, also for an
+                existing connection. Without a retained last will, connections go unnoticed; then
+                it is called some seconds after a change of OctoPrint-MQTT's settings.
+            on_reconnect: Called at once if such a change may make OctoPrint-MQTT reconnect.
         """
         self._on_connection = on_connection
         topic = self.last_will()
+        if self._has_other_settings():
+            on_reconnect()
+            if topic is None:
+                self._report_a_connection_later()
         if topic == self._listens_to:
             return
         if self._listens_to is not None:
@@ -98,6 +111,15 @@ class OctoPrintMqtt:
             and self._call("mqtt_subscribe", self._subscribe_to(topic)) is not False
         ):
             self._listens_to = topic
+
+    def _has_other_settings(self) -> bool:
+        before, self._settings = self._settings, [self._setting([name]) for name in _SECTIONS]
+        return before is not None and before != self._settings
+
+    def _report_a_connection_later(self) -> None:
+        timer = threading.Timer(RECONNECT_SECONDS, self._on_connection)
+        timer.daemon = True
+        timer.start()
 
     def _subscribe_to(self, topic: str) -> Callable[[Helper], Any]:
         return lambda helper: helper(topic, self._hear)
@@ -135,8 +157,7 @@ class Retained:
     def __init__(self, mqtt: OctoPrintMqtt) -> None:
         self._mqtt = mqtt
         self._messages: dict[str, Message] = {}
-        self._some_are_lost = False
-        self._was_reached = False
+        self._first_carries_all = True
 
     def keep(self, messages: Mapping[str, Message]) -> None:
         """Retain exactly these messages, by topic. Only changes are published."""
@@ -146,17 +167,25 @@ class Retained:
                 self._publish(topic, message)
         self._messages = wanted
 
+    def expect_losses(self) -> None:
+        """Publish everything again at the next connection.
+
+        While OctoPrint-MQTT reconnects, what is published is lost, and the next broker may be
+        another one.
+        """
+        self._first_carries_all = False
+
     def broker_reached(self) -> None:
         """Publish everything again: the broker may be a new one, or may have lost its messages.
 
         The first call reports the connection that has already carried the messages. It publishes
-        again only if a message was not retained then.
+        again only if some may not have been retained then.
         """
-        if self._was_reached or self._some_are_lost:
-            self._some_are_lost = False
+        if not self._first_carries_all:
             for topic, message in self._messages.items():
                 self._publish(topic, message)
-        self._was_reached = True
+        self._first_carries_all = False
 
     def _publish(self, topic: str, message: Message) -> None:
-        self._some_are_lost |= not self._mqtt.publish(topic, message)
+        if not self._mqtt.publish(topic, message):
+            self._first_carries_all = False

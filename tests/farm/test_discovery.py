@@ -155,6 +155,30 @@ def test_other_settings_of_octoprint_mqtt(new_printer, port):
     wait_for(lambda: "availability" not in announced(port)[1])
 
 
+def test_another_broker(new_printer, port):
+    """Without a last will, which would tell of the new connection."""
+    server = new_printer(port, plugins={"mqtt": {"publish": {"lwActive": False}}})
+    admin = recorded(server)
+    before = announced(port)
+    new_port = free_port()
+    with broker(new_port):
+        save(admin, mqtt={"broker": {"port": new_port}})
+        assert announced(new_port) == before
+        assert LAST_END in retained(new_port)
+
+
+def test_a_last_will_that_is_turned_on(new_printer, port):
+    """While OctoPrint-MQTT takes its time to reconnect."""
+    server = new_printer(port, plugins={"mqtt": {"publish": {"lwActive": False}}})
+    admin = recorded(server)
+    announced(port)
+    new_port = free_port()
+    save(admin, mqtt={"broker": {"port": new_port}, "publish": {"lwActive": True}})
+    with broker(new_port):
+        assert announced(new_port)[1]["availability"][0]["topic"] == "octoPrint/mqtt"
+        wait_for(lambda: LAST_END in retained(new_port))
+
+
 def test_another_prefix(new_printer, port):
     server = new_printer(port)
     admin = recorded(server)

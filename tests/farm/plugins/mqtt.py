@@ -3,7 +3,8 @@
 - Its status and last will, on ``octoPrint/mqtt``, are ``connected`` and ``disconnected``.
 - Without a connection it drops events. Messages that may wait are sent once it is connected, and
   retained if the setting *retain* says so, whatever their sender asked for.
-- Changed settings make it reconnect, and until then it believes that it is connected.
+- Changes of its broker, its client or its last will make it reconnect, and until then it believes
+  that it is connected.
 - Subscriptions are renewed at each connection.
 """
 
@@ -30,7 +31,8 @@ class MqttPlugin(
 
     def get_settings_defaults(self):
         return {
-            "broker": {"retain": True, "lwRetain": True},
+            "broker": {"port": int(os.environ["MQTT_PORT"]), "retain": True, "lwRetain": True},
+            "client": {"client_id": None},
             "publish": {"baseTopic": "octoPrint/", "lwTopic": "mqtt", "lwActive": True},
         }
 
@@ -41,21 +43,26 @@ class MqttPlugin(
         self.disconnect(self.last_will())
 
     def on_settings_save(self, data):
-        before = self.last_will()
+        before, last_will = self.connection(), self.last_will()
         super().on_settings_save(data)
-        if self.last_will() != before:
-            self.disconnect(before)
+        if self.connection() != before:
+            self.disconnect(last_will)
             self.connect()
 
+    def connection(self):
+        sections = [self._settings.get([name], merged=True) for name in ("broker", "client")]
+        return *sections, self.last_will()
+
     def connect(self):
-        self.client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv31)
+        client_id = self._settings.get(["client", "client_id"]) or ""
+        self.client = Client(CallbackAPIVersion.VERSION2, client_id, protocol=MQTTv31)
         self.client.reconnect_delay_set(min_delay=1, max_delay=1)
         self.client.on_connect = self.on_connect
         self.client.on_disconnect = self.on_disconnect
         self.client.on_message = self.on_message
         if self.last_will():
             self.client.will_set(self.last_will(), "disconnected", qos=1, retain=self.lw_retain())
-        self.client.connect_async("127.0.0.1", int(os.environ["MQTT_PORT"]))
+        self.client.connect_async("127.0.0.1", self._settings.get_int(["broker", "port"]))
         self.client.loop_start()
 
     def disconnect(self, last_will):
