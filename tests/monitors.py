@@ -19,6 +19,8 @@ from urllib.parse import parse_qs, urlsplit
 from shared.octoprint_server import free_port
 
 UUID = "3f1c1f0e-8d52-4a4b-9c3e-6a5d7c8b9a01"
+SLUG = "fqOOd6-F4MMNuCEnzTU01w/left-printer"
+"""A project's ping key and the name of a check in it."""
 MINUTE_SECONDS = 60
 PINGS_A_MINUTE = 5
 NOTIFIED = {(None, "down"), ("up", "down"), ("pending", "down"), ("down", "up")}
@@ -126,6 +128,9 @@ class Healthchecks(Monitor):
 
     An alarm is raised once, when the check goes down: ``grace`` seconds after a ping is due or
     after a start that no success followed, or at a failure.
+
+    Attributes:
+        namesakes: How many other checks have the same slug, and so the same :attr:`slug_url`.
     """
 
     period: float = 60.0
@@ -134,6 +139,7 @@ class Healthchecks(Monitor):
     status: str = "new"
     bodies: list[tuple[str, str]] = field(default_factory=list)
     rate_limited: int = 0
+    namesakes: int = 0
 
     path = f"/ping/{UUID}"
 
@@ -143,6 +149,10 @@ class Healthchecks(Monitor):
         self._last_ping = self._last_start = 0.0
         self._started = False
         self._lock = threading.Lock()
+
+    @property
+    def slug_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/ping/{SLUG}"
 
     def kinds(self) -> list[str]:
         """The recorded kinds of pings: ``start``, ``success``, ``fail``, ``log``."""
@@ -155,10 +165,14 @@ class Healthchecks(Monitor):
             return list(self._alarms)
 
     def reply(self, ping: Received) -> Reply:
-        prefix, _, rest = urlsplit(ping.path).path.partition(f"/ping/{UUID}")
+        path = urlsplit(ping.path).path
+        by_slug = path.startswith(f"/ping/{SLUG}")
+        prefix, _, rest = path.partition(f"/ping/{SLUG if by_slug else UUID}")
         kinds = {"": "success", "/start": "start", "/fail": "fail", "/log": "log"}
         if prefix or rest not in kinds:
             return Reply(404, b"not found")
+        if by_slug and self.namesakes:
+            return Reply(409, b"ambiguous slug")
         recent = [earlier for earlier in self.received if earlier.at > ping.at - MINUTE_SECONDS]
         if len(recent) > PINGS_A_MINUTE:
             self.rate_limited += 1

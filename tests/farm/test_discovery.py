@@ -97,6 +97,13 @@ def test_the_messages(new_printer, port):
     assert announced(port)[0] == topic
 
 
+def test_the_device_has_the_address_that_discovery_announces(new_printer, port):
+    public = {"publicHost": "left.example.org", "publicPort": 8443, "pathPrefix": "/printer"}
+    recorded(new_printer(port, plugins={"discovery": public}))
+    address = announced(port)[1]["device"]["configuration_url"]
+    assert address == "http://left.example.org:8443/printer"
+
+
 def test_heartbeats_and_saves_that_change_nothing_publish_nothing(new_printer, port):
     server = new_printer(port)
     admin = recorded(server)

@@ -158,6 +158,20 @@ def test_what_the_loop_took_is_what_uptime_kuma_draws(pings, loop):
     assert int(kuma.received[0].query["ping"]) >= 1
 
 
+def test_a_slug_that_two_checks_share(pings, loop, monitor):
+    monitor.namesakes = 1
+    address = Monitor.chosen(monitor.slug_url, "auto")
+    pings.start(loop, Plan(address, HOUR))
+    wait_for(lambda: pings.status()["error"])
+    assert pings.status()["error"] == "The address matches more than one of the monitor's checks."
+    assert monitor.bodies == []
+    monitor.namesakes = 0
+    pings.follow(Plan(address, HOUR + 1))  # which pings at once
+    wait_for(lambda: pings.status()["error"] is None)
+    # The start was refused for good.
+    assert monitor.bodies == [("success", "Printing")]
+
+
 def test_one_line_when_trouble_begins_and_one_when_it_ends(pings, loop, quick, changes, caplog):
     # This style has no limit of pings a minute, unlike healthchecks.
     kuma = UptimeKuma()
