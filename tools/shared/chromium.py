@@ -8,13 +8,15 @@ import shutil
 from playwright.sync_api import Browser, BrowserContext, Playwright
 from shared.octoprint_server import OctoPrintServer
 
+NAMES = ("chromium-headless-shell", "chromium", "google-chrome")
 # Chromium's sandbox does not work for root, and a container has no GPU.
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 def launch(playwright: Playwright) -> Browser:
     """Launch the browser in ``CHROMIUM``, else the system's Chromium or Chrome."""
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    installed = (path for name in NAMES if (path := shutil.which(name)))
+    path = os.environ.get("CHROMIUM") or next(installed, None)
     return playwright.chromium.launch(executable_path=path, args=FLAGS)
 
 
