@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 from accounts import PASSWORD
-from helpers import last_end, recorded, wait_for
+from helpers import boot, cut_power, last_end, recorded, scripted_board, wait_for
 
 API = "/api/plugin/octoprint_uptime"
 HISTORY = "/plugin/octoprint_uptime/history"
@@ -52,8 +52,8 @@ def the_file(session):
 def printing(new_server):
     """A factory of servers that are printing, from the uploads or the printer's card."""
 
-    def make(text, name=NAME, folder="uploads"):
-        server = new_server(plugins=NO_HEARTBEATS)
+    def make(text, name=NAME, folder="uploads", environment=None):
+        server = new_server(environment, plugins=NO_HEARTBEATS)
         shutil.copytree(Path(__file__).parent / "plugins", server.basedir / "plugins")
         (server.basedir / folder).mkdir()
         (server.basedir / folder / name).write_text(text)
@@ -135,6 +135,24 @@ def test_paused_it_is_where_it_was_paused(printing):
     heartbeat(admin)
     server.stop(signal.SIGKILL)
     assert last_end(recorded(server))["stopped_at"]["position_bytes"] == paused_at
+
+
+def test_a_power_cut_that_takes_the_printer_first(printing):
+    server, admin = printing(LONG_PRINT, environment=scripted_board("first", age=5000))
+    heartbeat(admin)
+    saw = filepos(admin)
+    wait_for(lambda: filepos(admin) > saw)
+    drop = {"command": "!!DEBUG:drop_connection"}
+    admin.post("/api/printer/command", drop).raise_for_status()
+    wait_for(lambda: admin.get(HISTORY).json()["printer"][0]["end"] == "error")
+    cut_power(server)
+    boot(server, "second", age=60)
+    admin = recorded(server)
+    ended = last_end(admin)
+    assert (ended["end"], ended["interrupted_print"]) == ("power_loss", NAME)
+    assert 0 < ended["stopped_at"]["position_bytes"] <= saw
+    (cut_off,) = admin.get(HISTORY).json()["prints"]
+    assert (cut_off["file"], cut_off["result"]) == (NAME, "interrupted")
 
 
 def test_from_the_printers_own_card(printing):
