@@ -6,12 +6,12 @@ broke them may be what someone wants to know.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
-import yaml
 from octoprint.util.yaml import load_from_file
 
 from .telling.shell import Source, commands
@@ -27,6 +27,8 @@ BASE_FOLDER = Path(click.get_app_dir("OctoPrint", force_posix=sys.platform == "l
     type=click.Path(file_okay=False, readable=False, path_type=Path),
     default=BASE_FOLDER,
     show_default=True,
+    envvar="OCTOPRINT_BASEDIR",
+    show_envvar=True,
     help="OctoPrint's base folder.",
 )
 @click.pass_context
@@ -41,13 +43,15 @@ def _source() -> Source:
 
 
 def _config(file: Path) -> Any:
-    """Return OctoPrint's settings; none if they cannot be read, which may be why it is dead."""
+    """Return OctoPrint's settings; none if they cannot be read."""
     try:
         return load_from_file(path=str(file))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        click.echo(f"{file}: {error}", err=True)
+    except Exception as error:  # whatever is wrong with the file may be why OctoPrint is dead
+        # If it is the folder that may not be entered, the history's own message says so.
+        if os.access(file.parent, os.X_OK):
+            click.echo(f"{file}: {error}", err=True)
         return None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import heapq
 import math
+import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -93,7 +94,8 @@ class Place:
 def root_of(folder: Path) -> Path:
     """The root folder of the system that a folder belongs to: another one on a mounted card."""
     folder = folder.resolve()
-    own = (above for above in folder.parents if (above / MACHINE_ID).exists())
+    # Unlike Path.exists, this ignores folders that belong to another user.
+    own = (above for above in folder.parents if os.path.exists(above / MACHINE_ID))  # noqa: PTH110
     return next(own, Path(folder.anchor))
 
 

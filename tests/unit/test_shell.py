@@ -11,6 +11,7 @@ from board import Board
 from click.testing import CliRunner
 from examples import ROOT, blocks
 
+from octoprint_uptime.__main__ import main
 from octoprint_uptime.history import aftermath as module
 from octoprint_uptime.history.copy import NoCopyError
 from octoprint_uptime.history.ends import ENDS
@@ -340,6 +341,32 @@ def test_nothing_is_recorded_yet(base, run):
         assert run(name) == "Nothing has been recorded yet.\n"
     assert json.loads(run("history", "--json"))["octoprint"] == []
     assert len(run("history", "--csv").splitlines()) == 1
+
+
+@pytest.fixture
+def by_itself(monkeypatch):
+    """A function that runs ``python -m octoprint_uptime``."""
+
+    def run(*arguments, exit_code=0, **environment):
+        result = CliRunner().invoke(main, arguments, env={"LANG": "en_GB.UTF-8", **environment})
+        assert result.exit_code == exit_code, result.output
+        return result.output
+
+    return run
+
+
+def test_the_base_folder_in_the_environment(base, by_itself):
+    told = by_itself("why", exit_code=1, OCTOPRINT_BASEDIR=str(base))
+    assert told.startswith(f"Error: There is no history in {base}/data/octoprint_uptime.")
+
+
+@pytest.mark.parametrize("content", ["plugins: [", 'c: !!bool "x"', 'c: !!timestamp "x"', "\0"])
+def test_a_broken_config_file(board, base, by_itself, content):
+    board.start().up(60).kill()
+    (base / "config.yaml").write_text(content)
+    told = by_itself("--basedir", str(base), "why")
+    assert told.startswith(f"{base}/config.yaml: ")
+    assert "\nOctoPrint crashed\n" in told
 
 
 def test_no_history(base, run):
