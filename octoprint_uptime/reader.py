@@ -21,6 +21,15 @@ def monotonic_clock() -> Callable[[], float]:
     return time.monotonic
 
 
+def process_started(pid: int) -> float | None:
+    """Return when a process started, in seconds since the boot; ``None`` if unknown."""
+    try:
+        # psutil adds the boot time, so no step of the wall clock matters here.
+        return psutil.Process(pid).create_time() - psutil.boot_time()
+    except psutil.Error:
+        return None
+
+
 class Uptimes(NamedTuple):
     """Uptimes in seconds; ``None`` for what is unknown.
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..reader import monotonic_clock
-from ..why.evidence import LastRun, look, what_hangs
+from ..reader import monotonic_clock, process_started
+from ..why.evidence import LastRun, Scene, look, what_hangs
 from ..why.vitals import Vitals, VitalSigns
 from ..why.watch import FOLDER as LAST_WORDS_FOLDER
 from .beginning import Beginning
@@ -43,12 +43,13 @@ class Running(NamedTuple):
 
     Attributes:
         pid: Its process id; 0 if unknown.
-        heartbeat_seconds_ago: The age of its last heartbeat.
+        heartbeat_seconds_ago: The age of its last heartbeat; ``None`` if it has not recorded
+            anything yet, because it is starting or cannot write.
         hung: What its server runs that does not respond, as ``Facts.hung``.
     """
 
     pid: int
-    heartbeat_seconds_ago: float
+    heartbeat_seconds_ago: float | None
     hung: dict[str, str] | None
 
 
@@ -104,8 +105,8 @@ class Aftermath:
     """What the record says.
 
     Attributes:
-        records: All that is kept. Unless OctoPrint is running, its last run has only just begun: it
-            stands for the next start.
+        records: All that is kept. Unless OctoPrint is running and has recorded that, the last run
+            is not in the file: it stands for the next start, or for that of the running OctoPrint.
         now: The moment.
         running: The OctoPrint that holds the record; ``None`` if none does.
         is_elsewhere: Whether the record belongs to another computer.
@@ -127,7 +128,7 @@ class Aftermath:
     def answer(self, days: int) -> dict[str, Any]:
         """The last ``days`` days, as :func:`history_answer` returns them.
 
-        The run that stands for the next start is left out, and so is the boot of another computer.
+        The run and the boot that only stand for the next start are left out.
         """
         answer = history_answer(self.records, self.now, days)
         for subject in self._stopped():
@@ -198,19 +199,28 @@ def _read(place: Place, history: History, pid: int | None) -> Aftermath | None:
     last = history.last_run()
     if last is None:
         return None
-    now = Instant(monotonic_clock()(), time.time())
-    *_, last_run = history.records().runs
-    running, is_elsewhere = None, False
-    if pid is None:
-        is_elsewhere = _start(place, history, last, now)
-    else:
-        running = _running(place, last, pid, now)
+    is_elsewhere = pid is None and _is_elsewhere(place, history)
+    # How long this computer has been up says nothing about another.
+    now = Instant(0.0 if is_elsewhere else monotonic_clock()(), time.time())
+    running = None if pid is None else _running(place, history, last, pid, now)
+    if running is None or running.heartbeat_seconds_ago is None:
+        boot = ANOTHER_BOOT if is_elsewhere else kernel_boot_id()
+        started = process_started(running.pid) if running else now.since_boot
+        run = NewRun(boot, started or now.since_boot, last.octoprint_version)
+        scene = _scene(place, last, is_elsewhere, has_started=running is not None)
+        is_copy = not is_elsewhere and not _is_original(place, history)
+        with history.transaction():
+            Beginning(run, now, place.versions, place.plugins).write(history, scene, is_copy)
     return Aftermath(
-        history.records(), now, running, is_elsewhere, history.reasons(), last_run.octoprint_version
+        *(history.records(), now, running, is_elsewhere, history.reasons()),
+        octoprint_version=last.octoprint_version,
     )
 
 
-def _running(place: Place, last: LastRun, pid: int, now: Instant) -> Running:
+def _running(place: Place, history: History, last: LastRun, pid: int, now: Instant) -> Running:
+    is_on_this_boot = history.was_last_on(kernel_boot_id(), now)
+    if pid and not (is_on_this_boot and _can_be_run_of(pid, last)):
+        return Running(pid, heartbeat_seconds_ago=None, hung=None)
     return Running(
         pid,
         heartbeat_seconds_ago=max(0.0, now.since_boot - last.seen),
@@ -218,20 +228,31 @@ def _running(place: Place, last: LastRun, pid: int, now: Instant) -> Running:
     )
 
 
-def _start(place: Place, history: History, last: LastRun, now: Instant) -> bool:
-    """Begin the next run in the copy. Return whether the record is another computer's."""
-    original, seal = Original(place.folder), history.seal()
-    is_original = seal is None or original.is_sealed_by(seal)
-    is_elsewhere = place.root != Path("/") or (not is_original and original.exists())
+def _can_be_run_of(pid: int, last: LastRun) -> bool:
+    """Whether a process, of the same boot, can have written the last run.
+
+    It holds the record before it begins its own run there; on a full disk, hours before.
+    """
+    began = process_started(pid)
+    return not last.said_goodbye and (began is None or last.seen >= began)
+
+
+def _is_original(place: Place, history: History) -> bool:
+    seal = history.seal()
+    return seal is None or Original(place.folder).is_sealed_by(seal)
+
+
+def _is_elsewhere(place: Place, history: History) -> bool:
+    """Whether the record is another computer's, unless someone holds it."""
+    is_sealed_elsewhere = Original(place.folder).exists() and not _is_original(place, history)
+    return place.root != Path("/") or is_sealed_elsewhere
+
+
+def _scene(place: Place, last: LastRun, is_elsewhere: bool, has_started: bool) -> Scene:
     words = place.folder / LAST_WORDS_FOLDER
     _insist_on_reading(words / str(last.token))
-    scene = look(words, place.log, _vitals(place, is_elsewhere), place.root, has_started=False)
-    kernel_id = ANOTHER_BOOT if is_elsewhere else kernel_boot_id()
-    run = NewRun(kernel_id, now.since_boot, octoprint_version="")
-    beginning = Beginning(run, now, place.versions, place.plugins)
-    with history.transaction():
-        beginning.write(history, scene, copied=not is_original and not is_elsewhere)
-    return is_elsewhere
+    vitals = _vitals(place, is_elsewhere)
+    return look(words, place.log, vitals, place.root, has_started=has_started)
 
 
 def _insist_on_reading(last_words: Path) -> None:

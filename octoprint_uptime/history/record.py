@@ -310,14 +310,15 @@ class History:
     def last_run(self) -> LastRun | None:
         """The last recorded run; before ``begin``, that is the one that ended."""
         row = self._row(
-            "SELECT id, token, seen, ended, goodbye, undervoltage, undervoltage_at"
-            " FROM runs ORDER BY id DESC LIMIT 1"
+            "SELECT id, octoprint_version, token, seen, ended, goodbye, undervoltage,"
+            " undervoltage_at FROM runs ORDER BY id DESC LIMIT 1"
         )
         if row is None:
             return None
-        run, token, seen, ended, goodbye, sags, sag_at = row
+        run, octoprint_version, token, seen, ended, goodbye, sags, sag_at = row
         beats = self._beats(run)
         return LastRun(
+            octoprint_version=octoprint_version,
             token=token,
             seen=max([seen, *(beat.at for beat in beats)]) if ended is None else ended,
             said_goodbye=ended is not None,
@@ -326,6 +327,16 @@ class History:
             undervoltage_count=sags,
             undervoltage_at=sag_at,
         )
+
+    def was_last_on(self, kernel_id: str | None, now: Instant) -> bool:
+        """Whether the last run was on this boot.
+
+        Args:
+            kernel_id: The kernel's id of this boot, if it has one.
+            now: Now.
+        """
+        boot, _ = self._same_boot(kernel_id, now)
+        return boot is not None
 
     def keep_facts(self, run: int, facts: str, vitals: str | None = None) -> None:
         """Store what is known about the end of a run.

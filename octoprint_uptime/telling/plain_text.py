@@ -118,6 +118,9 @@ def state_sentences(aftermath: Aftermath, heartbeat_seconds: int) -> Iterator[st
         yield gettext("OctoPrint may be running.")
     if running.hung is not None:
         yield hang(running.hung)
+    if running.heartbeat_seconds_ago is None:
+        yield gettext("It has not recorded anything yet.")
+        return
     age = duration(running.heartbeat_seconds_ago)
     if running.heartbeat_seconds_ago > 2 * heartbeat_seconds + LATE_SECONDS:
         yield gettext("It may be hung: its last heartbeat was %(duration)s ago.", duration=age)

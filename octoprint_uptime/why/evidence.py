@@ -149,6 +149,7 @@ class LastRun:
     """What the record has about the run that ended.
 
     Attributes:
+        octoprint_version: The version of OctoPrint.
         token: The name of the folder with its last words.
         seen: The time of its goodbye or last heartbeat.
         said_goodbye: Whether it wrote its goodbye.
@@ -158,6 +159,7 @@ class LastRun:
         undervoltage_at: When undervoltage was last detected.
     """
 
+    octoprint_version: str
     token: str | None
     seen: float
     said_goodbye: bool

@@ -1,7 +1,9 @@
 """What a record says before the next start is what that start will say."""
 
+import os
 import shutil
 import sqlite3
+import subprocess
 
 import pytest
 from board import Board
@@ -11,6 +13,8 @@ from octoprint_uptime.history.aftermath import MACHINE_ID, Place, read
 from octoprint_uptime.history.original import TOKEN_FILE, Original
 from octoprint_uptime.history.position import Position
 from octoprint_uptime.history.record import NewerFileError, Version
+from octoprint_uptime.history.report import DAY_SECONDS
+from octoprint_uptime.reader import monotonic_clock, process_started
 from octoprint_uptime.why.evidence import look
 from octoprint_uptime.why.loop import HANGS
 from octoprint_uptime.why.vitals import VitalSigns
@@ -38,6 +42,7 @@ def board(base, monkeypatch):
     board.start(token=TOKEN).up(3600)
     monkeypatch.setattr(module, "kernel_boot_id", lambda: board.kernel_id)
     monkeypatch.setattr(module, "monotonic_clock", lambda: lambda: board.now.since_boot)
+    monkeypatch.setattr(module, "process_started", lambda pid: 0.0)
     monkeypatch.setattr(module.time, "time", lambda: board.now.wall)
     # Other tests write to the same disk.
     monkeypatch.setattr(VitalSigns, "read", lambda signs: {"disk_free_bytes": 1e9, "oom_kills": 0})
@@ -163,6 +168,39 @@ def test_beside_a_running_octoprint(board, place, mocker):
     assert told.answer(30)["octoprint"][0]["end"] == "running"
 
 
+@pytest.mark.parametrize(
+    ("story", "end", "seconds"),
+    [(stop, "restart", 5), (crash, "crash", 5), (power_loss, "power_loss", 605)],
+)
+def test_beside_an_octoprint_that_has_not_recorded_anything(
+    board, place, mocker, story, end, seconds
+):
+    """It holds the record before it writes, which a full disk may prevent for hours."""
+    story(board, place)
+    board.off(5)
+    started = board.now.since_boot
+    board.off(7200)
+    mocker.patch.object(module, "holder", return_value=77)
+    mocker.patch.object(module, "process_started", return_value=started)
+    told = read(place)
+    assert told.running == (77, None, None)
+    (ended,) = told.ended("octoprint")
+    assert ended["end"] == end
+    assert ended["downtime_seconds"] == seconds
+    assert "is_last" not in ended
+    running, _ = told.answer(30)["octoprint"]
+    assert (running["end"], running["seconds"]) == ("running", 7200)
+    assert running["octoprint_version"] == "1.11.8"
+
+
+def test_when_a_process_started():
+    began = process_started(os.getpid())
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
+        assert 0 < began <= process_started(process.pid) <= monotonic_clock()()
+        process.stdin.close()
+    assert process_started(process.pid) is None
+
+
 def test_what_a_hung_one_runs(board, place, mocker):
     hang = f"{HANGS}\nThread 0x1 (most recent call first):\n{FAULT.splitlines()[-1]}\n"
     leave(place, hang=hang)
@@ -186,6 +224,18 @@ class TestAnotherComputer:
         assert [e["end"] for e in told.answer(30)["system"]] == ["power_loss"]
         (verdict,) = (e["why"].verdict for e in told.ended("octoprint"))
         assert verdict.facts.disk.keys() <= {"disk_free_bytes"}
+
+    def test_the_clock_of_this_computer(self, board, place, on_board, monkeypatch):
+        """It may have been up for longer than the board has been dead."""
+        board.kill().off(30 * DAY_SECONDS).boot().start().up(60).kill().off(1800)
+        on_board("20000000ffffffff\0")
+        monkeypatch.setattr(module, "monotonic_clock", lambda: lambda: 1e6)
+        told = read(place)
+        for subject in ("octoprint", "system"):
+            (ended,) = told.ended(subject, days=1)
+            assert ended["is_last"]
+            assert ended["downtime_seconds"] == 1800
+        assert told.answer(1)["to"] == board.now.wall
 
     def test_a_mounted_card(self, board, place, tmp_path, monkeypatch):
         board.kill()

@@ -51,6 +51,7 @@ def board(base, monkeypatch):
     board = Board(base / "data/octoprint_uptime/history.db", true=NOON)
     monkeypatch.setattr(module, "kernel_boot_id", lambda: board.kernel_id)
     monkeypatch.setattr(module, "monotonic_clock", lambda: lambda: board.now.since_boot)
+    monkeypatch.setattr(module, "process_started", lambda pid: 0.0)
     monkeypatch.setattr(module.time, "time", lambda: board.now.wall)
     monkeypatch.setattr(module.Place, "root", module.Path("/"))
     monkeypatch.setattr(VitalSigns, "read", lambda signs: {})
@@ -213,6 +214,19 @@ def test_running(board, base, run, mocker):
     assert "Downtime after  1m 0s\n" in told
     board.off(600)
     assert "It may be hung: its last heartbeat was 10m 7s ago." in run("why").replace("\n", " ")
+
+
+def test_running_without_a_record(board, base, run, mocker):
+    board.start().up(3600).goodbye("no").off(60)
+    mocker.patch.object(module, "process_started", return_value=board.now.since_boot)
+    mocker.patch.object(module, "holder", return_value=812)
+    board.off(600)
+    told = run("why")
+    assert told.startswith(
+        "OctoPrint is running (process 812). It has not recorded anything yet.\n\n"
+    )
+    assert "\nOctoPrint restarted\n" in told
+    assert "Downtime after  1m 0s\n" in told
 
 
 def test_nothing_has_ended(board, base, run, mocker):
