@@ -66,7 +66,7 @@ def _whole(path: Path) -> tuple[bytes, bytes]:
         before = _state(path)
         database = path.read_bytes()
         journal = _journal(path)
-        # The journal may also restart while it is read.
+        # What was read must be the journal that was there before and after.
         if before == _state(path) and before[0] == journal[:HEADER_BYTES]:
             return database, journal
         if time.monotonic() > deadline:

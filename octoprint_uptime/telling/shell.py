@@ -8,11 +8,13 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import sqlite3
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Callable, NamedTuple
+from types import FrameType
+from typing import Any, Callable, NamedTuple, NoReturn
 
 import click
 from babel import Locale
@@ -41,19 +43,13 @@ from .plain_text import (
 )
 
 MAX_DAYS = 3650
+_END_SIGNALS = [getattr(signal, n) for n in ("SIGTERM", "SIGHUP") if hasattr(signal, n)]
+"""What ends a command when its terminal is closed, for one; Windows lacks the second."""
 _LOOKS: Mapping[str, Mapping[str, Any]] = {
     ALARM: {"fg": "red", "bold": True},
     FAINT: {"dim": True},
     TITLE: {"bold": True},
 }
-
-
-_NOTHING: Mapping[str, Any] = {
-    **dict.fromkeys(("from", "to", "recorded_since")),
-    **{name: [] for name in (*SUBJECTS, "prints")},
-    "summary": {},
-}
-"""The answer of a history without any run."""
 
 
 class Source(NamedTuple):
@@ -100,7 +96,7 @@ def commands(source: Callable[[], Source]) -> list[click.Command]:
     @_OUTPUT
     def why(output: Path | None) -> None:
         """Show why OctoPrint and the host last went down."""
-        with _languages(shell_locale(os.environ)):
+        with _at_shell(shell_locale(os.environ)):
             _show(_why(source()), output)
 
     @click.command()
@@ -128,9 +124,11 @@ def commands(source: Callable[[], Source]) -> list[click.Command]:
         """List what went down, newest first."""
         if form == "csv" and what not in (None, "octoprint"):
             raise click.UsageError("--csv writes OctoPrint's runs only.")
-        with _languages(shell_locale(os.environ)):
+        with _at_shell(shell_locale(os.environ)):
             if form:
-                _write(_exported(source(), days, what, unplanned, form), output)
+                # Without a byte order mark, spreadsheets guess another encoding.
+                encoding = "utf-8-sig" if form == "csv" else "utf-8"
+                _write(_exported(source(), days, what, unplanned, form), output, encoding)
             else:
                 _show(_history(source(), days, what, unplanned), output)
 
@@ -139,7 +137,7 @@ def commands(source: Callable[[], Source]) -> list[click.Command]:
     @_OUTPUT
     def report(no_names: bool, output: Path | None) -> None:
         """Write a report, in English, for the person helping you."""
-        with _languages(ENGLISH):
+        with _at_shell(ENGLISH):
             _write(_report(source(), with_names=not no_names), output)
 
     return [why, history, report]
@@ -211,21 +209,26 @@ def _history(source: Source, days: int, what: str | None, unplanned: bool) -> Li
     yield from _text(source).listed(entries)
 
 
+_NOTHING: Mapping[str, Any] = {
+    **dict.fromkeys(("from", "to", "recorded_since")),
+    **{name: [] for name in (*SUBJECTS, "prints")},
+    "summary": {},
+}
+"""The answer of a history without any run."""
+
+
 def _exported(source: Source, days: int, what: str | None, unplanned: bool, form: str) -> str:
     aftermath = _read(source)
     answer = aftermath.answer(days) if aftermath else dict(_NOTHING)
-    for subject in SUBJECTS:
-        if unplanned:
+    if unplanned:
+        for subject in SUBJECTS:
             answer[subject] = list(filter(is_unplanned, answer[subject]))
     if form == "csv":
         return history_csv(answer)
     if what is not None:
-        answer = {name: part for name, part in answer.items() if name not in _others(what)}
+        for other in {*SUBJECTS, "prints"} - {what}:
+            del answer[other]
     return history_json(answer, with_logs=True) + "\n"
-
-
-def _others(subject: str) -> set[str]:
-    return {*SUBJECTS, "prints"} - {subject}
 
 
 def _report(source: Source, *, with_names: bool) -> str:
@@ -277,11 +280,29 @@ def _read(source: Source) -> Aftermath | None:
 
 
 @contextlib.contextmanager
-def _languages(locale: Locale) -> Iterator[None]:
+def _at_shell(locale: Locale) -> Iterator[None]:
     # A terminal need not know all characters.
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
-    with language_without_server(locale):
+    with _ending_in_order(), language_without_server(locale):
         yield
+
+
+@contextlib.contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """Let signals end a command as errors do, so that it removes its copy of the history."""
+    # After nohup, one of them is ignored.
+    numbers = [number for number in _END_SIGNALS if signal.getsignal(number) is signal.SIG_DFL]
+    for number in numbers:
+        signal.signal(number, _exit)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _exit(number: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)  # the status that shells report for a signal
 
 
 def _show(lines: Lines, output: Path | None) -> None:
@@ -294,10 +315,10 @@ def _show(lines: Lines, output: Path | None) -> None:
     _write("".join(f"{line}\n" for line in styled), output)
 
 
-def _write(text: str, output: Path | None) -> None:
+def _write(text: str, output: Path | None, encoding: str = "utf-8") -> None:
     if output:
         try:
-            output.write_text(text, encoding="utf-8")
+            output.write_bytes(text.encode(encoding))
         except OSError as error:
             raise click.FileError(str(output), str(error.strerror)) from error
         return

@@ -325,9 +325,14 @@ class TestAlive:
         assert told.keys() == answer.keys()
         assert told["octoprint"][1:] == answer["octoprint"][1:]
         assert told["octoprint"][0]["end"] == "running"
-        csv = run(server, BY_ITSELF, "history", "--csv")
-        theirs = admin.get("/plugin/octoprint_uptime/history?format=csv").content
-        assert csv.splitlines()[2:] == theirs.decode("utf-8-sig").splitlines()[2:]
+
+    def test_the_csv_file_of_the_page(self, busy, tmp_path):
+        server, admin = busy
+        run(server, BY_ITSELF, "history", "--csv", "--output", str(tmp_path / "runs.csv"))
+        told = (tmp_path / "runs.csv").read_bytes().splitlines()
+        theirs = admin.get("/plugin/octoprint_uptime/history?format=csv").content.splitlines()
+        # The second line has the uptime of the running OctoPrint.
+        assert [told[0], *told[2:]] == [theirs[0], *theirs[2:]]
 
     def test_hung_and_stopped(self, mortal):
         server = mortal(plugins={"octoprint_uptime": {"heartbeat_seconds": 10}})

@@ -115,9 +115,11 @@ def test_after_a_clean_stop_there_is_no_journal(path):
     assert not where.parent.exists()
 
 
-def test_a_journal_that_restarts_meanwhile(path, monkeypatch):
+@pytest.mark.parametrize("after", [b"new", b"old"])
+def test_a_journal_that_restarts_meanwhile(path, monkeypatch, after):
+    """Or one that was another while it was read."""
     History(path).close()
-    states = iter([(b"old", 0), (b"new", 0), (b"", 1), (b"", 1)])
+    states = iter([(b"old", 0), (after, 0), (b"", 1), (b"", 1)])
     monkeypatch.setattr(copy, "_state", lambda path: next(states))
     with whole_copy(path):
         assert next(states, None) is None
