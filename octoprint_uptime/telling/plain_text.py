@@ -6,17 +6,17 @@ The page has the same words in ``uptime_ends.js``, ``uptime_why.js`` and ``uptim
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Callable, NamedTuple
 
-from flask_babel import get_locale, gettext
+from flask_babel import gettext
 
 from ..format_uptime import format_uptime, format_uptime_short
 from ..history.aftermath import Aftermath
 from ..history.ends import UNPLANNED_ENDS
 from ..why.words import N_, Words, hang
+from .columns import columns, left_aligned, right_aligned, wrapped_text
 from .moments import Moments
 from .stopped_print import about_print, heater_warning
 from .units import bytes_text, celsius, duration, in_unit, number
@@ -193,9 +193,9 @@ class PlainText:
         figures[gettext("Uptime before")] = duration(entry["seconds"])
         if "downtime_seconds" in entry:
             figures[gettext("Downtime after")] = self._downtime(entry["downtime_seconds"], entry)
-        width = max(map(len, figures))
+        width = max(map(columns, figures))
         for label, figure in figures.items():
-            yield Line(f"{label.ljust(width)}  {figure}", hang=width + 2)
+            yield Line(f"{left_aligned(label, width)}  {figure}", hang=width + 2)
 
     def _when(self, entry: Mapping[str, Any]) -> str:
         if entry["ended_at"] is None:
@@ -234,13 +234,13 @@ class PlainText:
     def listed(self, entries: Iterable[Mapping[str, Any]]) -> Lines:
         """Yield a few lines for each of the entries, which are sorted by time, day by day."""
         timed = [(entry, self._time(entry)) for entry in entries]
-        width = max(len(time) for _, time in timed)
+        width = max(columns(time) for _, time in timed)
         for position, (day, of_day) in enumerate(groupby(timed, lambda one: self._day(one[0]))):
             if position:
                 yield BLANK
             yield Line(day, look=TITLE)
             for entry, time in of_day:
-                yield from self._listed(entry, time.rjust(width))
+                yield from self._listed(entry, right_aligned(time, width))
 
     def _day(self, entry: Mapping[str, Any]) -> str:
         ended_at = entry["ended_at"]
@@ -255,7 +255,7 @@ class PlainText:
     def _listed(self, entry: Mapping[str, Any], time: str) -> Lines:
         look = ALARM if is_unplanned(entry) else ""
         yield Line(f"{time}  {self._name(entry)}{self._exactness(entry)}", 2, look=look)
-        indent = len(time) + 4
+        indent = columns(time) + 4
         reason = self._reason(entry)
         if reason:
             yield Line(reason, indent)
@@ -315,10 +315,11 @@ def _section(title: str) -> Lines:
 
 
 def _table(rows: Sequence[tuple[str, Sequence[str]]]) -> Lines:
-    names = max(len(name) for name, _ in rows)
-    width = max(len(cell) for _, cells in rows for cell in cells)
+    names = max(columns(name) for name, _ in rows)
+    width = max(columns(cell) for _, cells in rows for cell in cells)
     for name, cells in rows:
-        row = "  ".join([name.ljust(names), *(cell.rjust(width) for cell in cells)])
+        aligned = (right_aligned(cell, width) for cell in cells)
+        row = "  ".join([left_aligned(name, names), *aligned])
         yield Line(row, indent=2, is_fixed=True)
 
 
@@ -339,25 +340,18 @@ def _time_before(seconds: float) -> str:
     return format_uptime(seconds) if seconds < MINUTE_SECONDS else format_uptime_short(seconds)
 
 
-def wrapped(lines: Iterable[Line], columns: int = COLUMNS) -> Iterator[tuple[str, str]]:
+def wrapped(lines: Iterable[Line], width: int = COLUMNS) -> Iterator[tuple[str, str]]:
     """Yield the physical lines, each with its look.
 
     Args:
         lines: Lines of any length.
-        columns: The width at which they are wrapped.
+        width: How many columns they may take.
     """
-    locale = get_locale()
-    # Chinese characters are twice as wide, and there are no spaces between them.
-    width = columns // 2 if locale and locale.language == "zh" else columns
     for line in lines:
         text = _printable(line.text)
         first, rest = " " * line.indent, " " * (line.indent + line.hang)
-        parts = [first + text]
-        if text and not line.is_fixed and len(parts[0]) > width:
-            parts = textwrap.wrap(
-                text, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False
-            )
-        for part in parts:
+        fits = line.is_fixed or columns(first + text) <= width
+        for part in [first + text] if fits else wrapped_text(text, width, first, rest):
             yield _UNBROKEN.sub(" ", part).rstrip(), line.look
 
 

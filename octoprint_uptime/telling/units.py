@@ -31,7 +31,7 @@ def bytes_text(count: float) -> str:
     """Return a size in megabytes or gigabytes."""
     if count < GB:
         return in_unit(N_("%(number)s MB"), count / MB)
-    return in_unit(N_("%(number)s GB"), count / GB, 1)
+    return in_unit(N_("%(number)s GB"), count / GB, 1 if count < 1000 * GB else 0)
 
 
 def celsius(degrees: float, most_digits: int = 0) -> str:

@@ -8,7 +8,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-import unicodedata
 from pathlib import Path
 
 import psutil
@@ -24,6 +23,7 @@ from octoprint_uptime.history.ends import ENDS
 from octoprint_uptime.history.position import Position
 from octoprint_uptime.history.record import NewerFileError
 from octoprint_uptime.telling import helper_report, plain_text
+from octoprint_uptime.telling.columns import columns
 from octoprint_uptime.telling.helper_report import CUT_OFF, MAX_BYTES, bounded
 from octoprint_uptime.telling.shell import Source, commands
 from octoprint_uptime.why.evidence import Facts
@@ -82,17 +82,17 @@ def run(base):
     return run
 
 
-def crash_in_a_print(board, base):
+def crash_in_a_print(board, base, file="left hinge.gcode", disk_free_bytes=11.3e9):
     """A crash of native code in the middle of a print, without a next start."""
-    board.start(token=TOKEN).off(60).print("left hinge.gcode")
+    board.start(token=TOKEN).off(60).print(file)
     for minute in range(193):
         board.off(60).beat(
-            HINGE,
+            HINGE._replace(file=file),
             memory_available_bytes=600e6 - minute * 1e6,
             process_memory_bytes=180e6,
             cpu_celsius=58.4,
             load=0.41,
-            disk_free_bytes=11.3e9,
+            disk_free_bytes=disk_free_bytes,
         )
     words = base / "data/octoprint_uptime/last_words" / TOKEN
     words.mkdir(parents=True)
@@ -114,11 +114,6 @@ def events_of_two_days(board):
     board.write("connected", board.now.since_boot, "/dev/ttyACM0").up(60)
     board.write("disconnected", board.now.since_boot, False).goodbye("no")
     board.off(90)
-
-
-def columns(line):
-    """How wide a terminal shows a line."""
-    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in line)
 
 
 def dates_of_any_babel(text):
@@ -338,13 +333,29 @@ def test_an_output_file(board, base, run, tmp_path, name):
     run(name, "--output", str(tmp_path / "no/such/folder"), exit_code=1)
 
 
-@pytest.mark.parametrize("language", ["de", "es", "fr", "it", "nl", "pl", "pt_BR", "zh_CN"])
+LANGUAGES = ["de", "es", "fr", "it", "nl", "pl", "pt_BR", "zh_CN"]
+
+
+@pytest.mark.parametrize("language", ["en", *LANGUAGES])
 def test_each_language_fits_into_80_columns(board, base, run, language):
-    crash_in_a_print(board, base)
-    english = run("why")
-    for name in ("why", "history"):
+    crash_in_a_print(board, base, file="左ヒンジ" * 15 + ".gcode", disk_free_bytes=18_456.7e9)
+    for name in ("why", "history", "report"):
         told = run(name, LANG=f"{language}.UTF-8")
         assert max(map(columns, told.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("language", ["en", "de", "zh_CN"])
+def test_columns_line_up(board, base, run, language):
+    crash_in_a_print(board, base)
+    *_, figures, _evidence, vitals, _advice = run("why", LANG=f"{language}.UTF-8").split("\n\n")
+    assert len({columns(line) for line in vitals.splitlines()[1:]}) == 1
+    assert len({columns(re.match(".*  ", line)[0]) for line in figures.splitlines()}) == 1
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_language_is_translated(board, base, run, language):
+    crash_in_a_print(board, base)
+    english = run("why")
     told = run("why", LANG=f"{language}.UTF-8")
     sentences = {line for line in english.splitlines() if line.count(" ") > 3 and line[0] != " "}
     assert not sentences & set(told.splitlines())
