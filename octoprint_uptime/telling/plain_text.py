@@ -109,7 +109,7 @@ def state_sentences(aftermath: Aftermath, heartbeat_seconds: int) -> Iterator[st
     if aftermath.is_elsewhere:
         yield gettext("This history is from another computer.")
     elif running is None:
-        yield gettext("OctoPrint is not running.")
+        yield gettext("OctoPrint is not running, or it is in safe mode.")
     if running is None:
         return
     if running.pid:

@@ -268,7 +268,7 @@ def _read(source: Source) -> Aftermath | None:
             " OctoPrint runs under, or root.",
             folder=folder,
         )
-    except (NewerFileError, NoCopyError, OSError, sqlite3.OperationalError) as error:
+    except (NewerFileError, NoCopyError, OSError, ValueError, sqlite3.OperationalError) as error:
         message = gettext("The history is not available: %(reason)s.", reason=error)
     except sqlite3.DatabaseError as error:
         message = gettext(

@@ -126,7 +126,7 @@ def test_why_it_crashed(board, base, run):
     assert (
         dates_of_any_babel(run("why"))
         == """\
-OctoPrint is not running.
+OctoPrint is not running, or it is in safe mode.
 
 OctoPrint
 OctoPrint crashed
@@ -245,7 +245,7 @@ def test_the_list(board, base, run):
     assert (
         dates_of_any_babel(run("history"))
         == """\
-OctoPrint is not running.
+OctoPrint is not running, or it is in safe mode.
 
 Tuesday 22 September 2026
   04:14  OctoPrint stopped
@@ -439,6 +439,7 @@ def test_a_signal_while_it_reads(board, base, number):
         (sqlite3.OperationalError("disk I/O error"), "disk I/O error"),
         (NewerFileError("it is newer"), "it is newer"),
         (NoCopyError("it keeps changing"), "it keeps changing"),
+        (ValueError("embedded null byte"), "embedded null byte"),
     ],
 )
 def test_a_history_that_cannot_be_read(base, run, mocker, error, says):
