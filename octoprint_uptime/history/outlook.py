@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from ..why.trends import Point
 from .record import Hour, Instant, Records, Run
@@ -34,9 +34,7 @@ class Outlook:
         self._runs = {run.id: run for run in records.runs}
         self._this_run = records.runs[-1]
         self._hours = hours
-        self._set_boots = {
-            self._runs[hour.run].boot for hour in hours if hour.vitals.get("clock_set", True)
-        }
+        self._set_boots = {hour.boot for hour in hours if hour.vitals.get("clock_set", True)}
         if clock_set is not False:
             self._set_boots.add(self._this_run.boot)
 
@@ -52,6 +50,7 @@ class Outlook:
             Point(days_ago, hour.vitals[name])
             for days_ago, hour in self._dated
             if name in hour.vitals
+            and days_ago is not None
             and days_ago <= days
             and (hour.run == self._this_run.id or not of_this_run)
         ]
@@ -65,18 +64,18 @@ class Outlook:
         return list(self._hours[-count:]) if len(self._hours) >= count else []
 
     @functools.cached_property
-    def _dated(self) -> list[tuple[float, Hour]]:
-        """The hours whose time is known, each with how many days ago it was."""
-        return list(self._date())
+    def _dated(self) -> list[tuple[float | None, Hour]]:
+        """The hours, each with how many days ago it was; ``None`` if that is not known."""
+        return [(self._hour_days_ago(hour), hour) for hour in self._hours]
 
-    def _date(self) -> Iterator[tuple[float, Hour]]:
+    def _hour_days_ago(self, hour: Hour) -> float | None:
         this_boot = self._this_run.boot
-        for hour in self._hours:
-            boot = self._runs[hour.run].boot
-            days_ago = self._days_ago(boot, hour.at)
-            is_sure = boot == this_boot or {boot, this_boot} <= self._set_boots
-            if days_ago is not None and is_sure:
-                yield days_ago, hour
+        if hour.boot != this_boot and not {hour.boot, this_boot} <= self._set_boots:
+            return None
+        if hour.booted_at is None:
+            return self._days_ago(hour.boot, hour.at)
+        now = self.timeline.now()
+        return None if now is None else (now - hour.booted_at - hour.at) / DAY_SECONDS
 
     def _days_ago(self, boot: int, since_boot: float) -> float | None:
         seconds = self.timeline.seconds_ago(boot, since_boot)

@@ -172,11 +172,15 @@ class Hour(NamedTuple):
             ``cpu_celsius`` and ``filesystem_errors``; ``throttled_seconds``, how long heat slowed
             the processor; ``undervoltages`` since the run started; ``clock_set``, 1 if the clock
             was set or synchronized, else 0; ``network``, 1 if there was one, else 0.
+        boot: The id of the boot.
+        booted_at: The Unix time of the boot, if its own row has been pruned; else ``None``.
     """
 
     run: int
     at: float
     vitals: dict[str, float]
+    boot: int
+    booted_at: float | None
 
 
 _LAST_POSITION = "(SELECT print FROM beats WHERE run = runs.id ORDER BY at DESC LIMIT 1)"
@@ -472,17 +476,20 @@ class History:
         self._clock_has_moved = False
         known = {name: +value for name, value in vitals.items() if value is not None}
         newest = self._insert(
-            "INSERT INTO hours (run, at, vitals) VALUES (?, ?, ?)",
+            "INSERT INTO hours (run, at, vitals, boot) VALUES (?, ?, ?, ?)",
             self._run,
             since_boot,
             json.dumps(known, separators=(",", ":")),
+            self._boot,
         )
         self._database.execute("DELETE FROM hours WHERE id <= ? - ?", (newest, HOURS_KEPT))
 
     def hours(self) -> list[Hour]:
         """The stored hours, oldest first."""
-        rows = self._database.execute("SELECT run, at, vitals FROM hours ORDER BY id")
-        return [Hour(run, at, stored(vitals, dict)) for run, at, vitals in rows]
+        rows = self._database.execute(
+            "SELECT run, at, vitals, boot, booted_at FROM hours ORDER BY id"
+        )
+        return [Hour(run, at, stored(vitals, dict), *boot) for run, at, vitals, *boot in rows]
 
     def keep_anchor(self, at: Instant) -> bool:
         """Correct the anchor if the wall clock was set; whether it was."""
@@ -590,6 +597,7 @@ class History:
         self._database.execute("DELETE FROM runs WHERE id <> ?", (self._run,))
         self._database.execute("DELETE FROM connections WHERE ended IS NOT NULL")
         self._database.execute("DELETE FROM prints WHERE ended IS NOT NULL")
+        self._database.execute("DELETE FROM hours WHERE run <> ?", (self._run,))
         self._database.execute("DELETE FROM totals")
         self._database.execute("DELETE FROM reasons")
         self._forget_orphans()
@@ -597,7 +605,7 @@ class History:
     def prune(self, first_run: int, first_connection: int, first_print: int) -> None:
         """Delete the runs, connections and prints before these, except running ones.
 
-        The totals stay.
+        The totals stay, and so do the hours: trends need two weeks of them.
         """
         self._database.execute("DELETE FROM runs WHERE id < ? AND id <> ?", (first_run, self._run))
         for table, first in (("connections", first_connection), ("prints", first_print)):
@@ -835,8 +843,12 @@ class History:
             )
 
     def _forget_orphans(self) -> None:
-        for table in ("connections", "prints", "hours"):
+        for table in ("connections", "prints"):
             self._database.execute(f"DELETE FROM {table} WHERE run NOT IN (SELECT id FROM runs)")
+        self._database.execute(
+            "UPDATE hours SET booted_at = (SELECT booted_at FROM boots WHERE id = boot)"
+            " WHERE booted_at IS NULL AND boot NOT IN (SELECT boot FROM runs)"
+        )
         self._database.execute("DELETE FROM boots WHERE id NOT IN (SELECT boot FROM runs)")
 
     def _row(self, query: str, *parameters: object) -> Any:

@@ -136,5 +136,10 @@ MIGRATIONS = (
     );
     CREATE INDEX last_seen ON runs (boot, seen);
     """,
+    """
+    ALTER TABLE hours ADD COLUMN boot INTEGER;
+    ALTER TABLE hours ADD COLUMN booted_at REAL;
+    UPDATE hours SET boot = (SELECT boot FROM runs WHERE id = run);
+    """,
 )
 """Each updates a file from the version that equals its index to the next version."""

@@ -95,12 +95,20 @@ def test_two_weeks_are_kept(board):
     assert [hour.at for hour in hours] == [HOUR * (6 + number) for number in range(HOURS_KEPT)]
 
 
-def test_they_go_with_their_run(board):
-    board.start().hours(2).kill().off(5).start().hours(3)
+def test_they_stay_when_their_run_is_pruned(board):
+    board.start().hours(2).kill().off(5).boot().start().hours(3)
+    *earlier, third, fourth, fifth = board.history.hours()
+    booted_at = board.records().boots[0].booted_at
     board.write("prune", 2, 0, 0)
-    assert [hour.run for hour in board.history.hours()] == [2, 2, 2]
+    assert len(board.records().boots) == 1
+    of_before = [hour._replace(booted_at=booted_at) for hour in earlier]
+    assert board.history.hours() == [*of_before, third, fourth, fifth]
+
+
+def test_they_are_cleared_with_their_run(board):
+    board.start().hours(2).kill().off(5).start().hours(3)
     board.write("clear")
-    assert len(board.history.hours()) == 3
+    assert [hour.run for hour in board.history.hours()] == [2, 2, 2]
     board.kill().off(5).start().write("clear")
     assert board.history.hours() == []
 
@@ -140,3 +148,19 @@ def test_a_file_of_before_begins_with_what_it_knows_of_undervoltage(tmp_path):
         # Five runs; those that are left saw it seven times.
         assert migrated.totals()["octoprint", "undervoltages"] == 7
         assert migrated.hours() == []
+
+
+def test_the_hours_of_a_file_of_before_keep_their_boot(tmp_path):
+    path = tmp_path / "history.db"
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.executescript(
+            f"""PRAGMA page_size = {PAGE_BYTES};
+            {";".join(MIGRATIONS[:5])};
+            INSERT INTO boots VALUES (7, 'an earlier boot', 1.6e9, 0);
+            INSERT INTO runs (id, boot, started, seen, octoprint_version)
+                VALUES (3, 7, 20.0, 4000.0, '1.11.8');
+            INSERT INTO hours (run, at, vitals) VALUES (3, 3600.0, '{{}}');
+            PRAGMA user_version = 5"""
+        )
+    with contextlib.closing(History(path)) as migrated:
+        assert migrated.hours() == [(3, 3600.0, {}, 7, None)]

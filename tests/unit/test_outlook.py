@@ -58,6 +58,30 @@ class TestWhenItWas:
         assert hours_ago(board.outlook()) == [(0, 1)]
 
 
+class TestAfterPruning:
+    """The history keeps seven days; the hours stay for fourteen."""
+
+    def prune(self, board):
+        return board.write("prune", *board.timeline().first_kept(7))
+
+    def test_the_hours_of_both_weeks_are_where_they_were(self, board):
+        for day in range(14):
+            board.boot().start().hours(2, disk_free_bytes=day).goodbye().off(DAY - 2 * HOUR)
+        board.boot().start()
+        before = hours_ago(board.outlook())
+        assert len(self.prune(board).records().runs) < 10
+        assert hours_ago(board.outlook()) == before
+        assert len(before) == 28
+
+    def test_of_a_boot_whose_clock_was_never_set_they_are_still_left_out(self, board):
+        board.start().hours(1, disk_free_bytes=2).goodbye()
+        board.host = UNSET
+        board.boot(ahead=-DAY).start().hours(1, disk_free_bytes=1).goodbye().off(9 * DAY)
+        board.host = HostState(clock_set=True)
+        self.prune(board.boot().start())
+        assert [value for _, value in hours_ago(board.outlook())] == [2]
+
+
 class TestUndervoltage:
     def sag(self, board, times=1):
         board.write("undervoltage", board.now.since_boot, times)
