@@ -9,6 +9,8 @@ from ..why.trends import Point
 from .record import Hour, Instant, Records, Run
 from .report import DAY_SECONDS, Timeline
 
+HOURS_A_DAY = 24
+
 
 class Outlook:
     """The hours of the last two weeks, on the wall clock.
@@ -53,6 +55,17 @@ class Outlook:
             and days_ago is not None
             and days_ago <= days
             and (hour.run == self._this_run.id or not of_this_run)
+        ]
+
+    def counts(self, name: str, days: int) -> list[float]:
+        """A counter hour by hour, oldest first, without the hours that are over ``days`` days old.
+
+        An hour whose time is not known counts as long as fewer hours of running followed it.
+        """
+        return [
+            hour.vitals[name]
+            for days_ago, hour in self._dated[-days * HOURS_A_DAY :]
+            if name in hour.vitals and (days_ago is None or days_ago <= days)
         ]
 
     def undervoltages(self, days: float) -> int:

@@ -14,12 +14,11 @@ from typing import Any, Callable, NamedTuple
 
 from octoprint.plugins.health_check.checks import CheckResult, HealthCheck, Result
 
-from ..history.outlook import Outlook
+from ..history.outlook import HOURS_A_DAY, Outlook
 from ..why.host import HostState
 from ..why.trends import ALMOST_FULL_BYTES, Trend, disk_trend, memory_trend
 from ..why.vitals import Vitals
 
-HOURS_A_DAY = 24
 WEEK_DAYS = 7
 KEPT_DAYS = 14
 
@@ -41,7 +40,7 @@ class Look(NamedTuple):
     """The facts at one moment.
 
     Attributes:
-        vitals: The current vital signs of memory and disk.
+        vitals: What :meth:`VitalSigns.peek` returns.
         host: The current state of the host.
         online: Returns whether OctoPrint reaches the internet, if its connectivity check is
             enabled. May block.
@@ -167,12 +166,19 @@ def _heat(look: Look) -> CheckResult:
 
 def _filesystem(look: Look) -> CheckResult:
     """Check whether the file system has errors or is read-only."""
-    counts = look.past.points("filesystem_errors", WEEK_DAYS) if look.past else []
-    errors = _counted([point.value for point in counts], look.vitals.get("filesystem_errors"))
+    errors = _counted(_error_counts(look), look.vitals.get("filesystem_errors"))
     read_only = bool(look.vitals.get("disk_read_only"))
     if not errors and not read_only:
         return OK
     return _result(True, errors=errors, read_only=read_only, days=WEEK_DAYS)
+
+
+def _error_counts(look: Look) -> list[float]:
+    if look.past:
+        return look.past.counts("filesystem_errors", WEEK_DAYS)
+    # A failing disk may cost the history first.
+    at_start = look.vitals.get("filesystem_errors_at_start")
+    return [] if at_start is None else [at_start]
 
 
 def _connection(look: Look) -> CheckResult:

@@ -58,6 +58,7 @@ class VitalSigns:
         self._root = root
         self._proc = root / "proc"
         self._cpu_sensor = cpu_sensor(root)
+        self._first_error_count: int | None = None
         self._readers = (
             self._memory,
             self._process_memory,
@@ -75,8 +76,16 @@ class VitalSigns:
         return self._read(self._readers)
 
     def peek(self) -> Vitals:
-        """The vital signs of memory and disk, which may be read between heartbeats."""
-        return self._read((self._memory, self._process_memory, self._disk, self._filesystem_errors))
+        """The vital signs of memory and disk, which may be read between heartbeats.
+
+        ``filesystem_errors_at_start`` is the count at the first reading.
+        """
+        vitals = self._read(
+            (self._memory, self._process_memory, self._disk, self._filesystem_errors)
+        )
+        if self._first_error_count is not None:
+            vitals["filesystem_errors_at_start"] = self._first_error_count
+        return vitals
 
     def _read(self, readers: Iterable[Callable[[], Iterator[tuple[str, float]]]]) -> Vitals:
         vitals: Vitals = {}
@@ -137,7 +146,10 @@ class VitalSigns:
         counts = {self._error_count(place) for place in (self._root, self._folder)}
         known = [int(count.read_text()) for count in counts if count.exists()]
         if known:
-            yield "filesystem_errors", sum(known)
+            count = sum(known)
+            if self._first_error_count is None:
+                self._first_error_count = count
+            yield "filesystem_errors", count
 
     def _error_count(self, place: Path) -> Path:
         device = place.stat().st_dev

@@ -77,6 +77,30 @@ def test_errors_of_a_week_ago_are_over(board):
     assert told(board, "filesystem", filesystem_errors=3) == OK
 
 
+def boot_without_a_clock(board):
+    return board.goodbye().off(HOUR).boot(ahead=-board.true).start()
+
+
+def test_errors_before_a_reboot_of_a_board_whose_clock_is_not_set(board):
+    board.host = UNSET
+    board.hours(3, filesystem_errors=0).hours(1, filesystem_errors=3)
+    boot_without_a_clock(board).hours(1, filesystem_errors=3)
+    context = {"errors": 3, "read_only": False, "days": 7}
+    assert told(board, "filesystem", filesystem_errors=3) == ("issue", context)
+    boot_without_a_clock(board).hours(7 * 24 - 1, filesystem_errors=3)
+    assert told(board, "filesystem", filesystem_errors=3) == OK
+
+
+@pytest.mark.parametrize(
+    ("at_start", "now", "errors"), [(2, 5, 3), (5, 5, 0), (5, 0, 0), (0, 0, 0)]
+)
+def test_errors_since_the_start_while_the_history_cannot_be_read(at_start, now, errors):
+    vitals = {"filesystem_errors": now, "filesystem_errors_at_start": at_start}
+    check = health.RULES["filesystem"](health.Look(vitals, UNSET, lambda: True, None))
+    context = {"errors": errors, "read_only": False, "days": 7} if errors else {}
+    assert check.context == context
+
+
 def lose_connection(board, times):
     for _ in range(times):
         board.write("connected", board.now.since_boot, "A").off(60)

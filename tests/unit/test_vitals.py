@@ -127,3 +127,14 @@ def test_errors_of_a_disk_that_holds_the_data_count(host):
 def test_errors_are_not_counted_where_the_file_system_does_not(host):
     root = host({name: text for name, text in BOARD.items() if "mmcblk0p2/errors" not in name})
     assert "filesystem_errors" not in VitalSigns(root, root=root).read()
+
+
+def test_the_file_systems_errors_at_the_start_are_remembered(host):
+    root = host(BOARD)
+    signs = VitalSigns(root, root=root)
+    signs.read()
+    (root / "sys/fs/ext4/mmcblk0p2/errors_count").write_text("5\n")
+    peeked = signs.peek()
+    assert peeked["filesystem_errors_at_start"] == 2
+    assert peeked["filesystem_errors"] == 5
+    assert "filesystem_errors_at_start" not in signs.read()
