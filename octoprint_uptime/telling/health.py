@@ -32,6 +32,9 @@ THROTTLED_SECONDS_A_DAY = 3600
 LOST_CONNECTIONS_FOR_WARNING = 5
 UNSET_CLOCK_HOURS = 24
 
+HOUR_STEPS = ((96, 24), (48, 12), (24, 6), (0, 1))
+"""From how many hours on which step is precise enough."""
+
 SAME_LOOK_SECONDS = 1.0
 """OctoPrint runs all checks in a row. Within this time they share one look."""
 
@@ -226,16 +229,18 @@ def _told(trend: Trend | None) -> dict[str, int]:
 
 
 def _hours(days: float) -> int:
-    """Round to half days below three days, else to days.
+    """Round down by less than a fifth, or to whole hours; less than one hour is one.
 
-    When a result changes, OctoPrint forgets that it was marked as seen.
+    Rounded, because OctoPrint forgets that a result was marked as seen when it changes. Down,
+    because nobody should rely on time that is not there.
     """
-    step = HOURS_A_DAY // 2 if days < MEMORY_DAYS_FOR_WARNING else HOURS_A_DAY
-    return max(step, round(days * HOURS_A_DAY / step) * step)
+    hours = days * HOURS_A_DAY
+    step = next(step for least, step in HOUR_STEPS if hours >= least)
+    return max(1, int(hours // step * step))
 
 
 def _about(count: float) -> int:
-    """Round to two digits, for the same reason."""
+    """Round to two digits, for the first of these reasons."""
     return int(float(f"{count:.1e}"))
 
 

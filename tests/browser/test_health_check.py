@@ -43,8 +43,8 @@ TOLD = {
 
 @pytest.fixture(scope="module")
 def server(new_server):
-    """A server whose disk has been filling up for four days and will last four more."""
-    seems = {"vitals": {"disk_free_bytes": 20 * GB}, "host": {"clock_set": True, "network": True}}
+    """A server whose disk has been filling up for four days and will last four and a half more."""
+    seems = {"vitals": {"disk_free_bytes": 22.5 * GB}, "host": {"clock_set": True, "network": True}}
     server = new_server(
         environment={
             **scripted_board("boot-0", age=4 * DAY + 5),
@@ -57,7 +57,7 @@ def server(new_server):
     folder = server.basedir / "data" / "octoprint_uptime"
     folder.mkdir(parents=True)
     board = Board(folder / "history.db", true=time.time() - 4 * DAY).start()
-    full_at = time.time() + 4 * DAY
+    full_at = time.time() + 4.5 * DAY
     board.hours(95, disk_free_bytes=lambda at: 5 * GB * (full_at - at) / DAY).goodbye()
     recorded(server)
     return server
@@ -97,7 +97,7 @@ def test_what_the_server_says(opened):
     told = card(dialog, "The disk is filling up")
     expect(told.locator("p")).to_have_text(
         [
-            "Disk space left: 20 GB.",
+            "Disk space left: 22 GB.",
             "Free space has shrunk by 5 GB a day over the last three days."
             " At this rate the disk will be full in about 4 days.",
             "Delete old timelapses, uploads and logs, or use a larger card.",
@@ -140,6 +140,15 @@ def test_title_figures_and_advice_of_each(opened, width):
         told.scroll_into_view_if_needed()
         assert inside(told, width)
     expect(dialog.locator(".alert-error.plugin_health_check_alert")).to_have_count(1)
+
+
+@pytest.mark.parametrize(
+    ("hours", "told"), [(1, "1 hour"), (23, "23 hours"), (84, "84 hours"), (96, "4 days")]
+)
+def test_the_time_left(opened, hours, told):
+    context = {"free_bytes": GB, "bytes_a_day": GB, "hours_left": hours}
+    dialog = opened({"disk": ("warning", context)})
+    expect(card(dialog, "The disk is filling up")).to_contain_text(f"in about {told}.")
 
 
 def test_a_disk_that_is_almost_full(opened):

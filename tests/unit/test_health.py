@@ -13,6 +13,8 @@ health = pytest.importorskip(
 )
 
 HOUR = 3600.0
+DAY = 86400.0
+GB_A_DAY = 10**9
 UNSET = HostState(clock_set=False, network=True)
 
 
@@ -162,11 +164,32 @@ class TestTheClock:
         assert told(board, "clock", online=False) == OK
 
 
+def hours_left(board, hours):
+    """The time that a disk with so many hours left is said to last."""
+    _, context = told(board, "disk", disk_free_bytes=GB_A_DAY * hours / 24)
+    return context["hours_left"]
+
+
+@pytest.fixture
+def filling(board):
+    """A board whose disk has been filling up for three days."""
+    full_at = board.true + 10 * DAY
+    return board.hours(75, disk_free_bytes=lambda at: GB_A_DAY * (full_at - at) / DAY)
+
+
+def test_the_time_left_is_told_within_a_fifth_or_an_hour_and_never_too_long(filling):
+    for tenths in range(5, 7 * 240, 7):
+        left, shown = tenths / 10, hours_left(filling, tenths / 10)
+        assert shown <= max(left, 1)
+        assert left - shown <= max(left / 5, 1)
+
+
 @pytest.mark.parametrize(
-    ("days", "hours"), [(0.1, 12), (0.9, 24), (1.4, 36), (2.9, 72), (3.4, 72), (6.9, 168)]
+    ("left", "shown"),
+    [(0.4, 1), (2.4, 2), (7.3, 7), (23.9, 23), (35, 30), (71, 60), (95, 84), (119, 96), (167, 144)],
 )
-def test_what_is_left_is_told_roughly(days, hours):
-    assert health._hours(days) == hours
+def test_the_time_left_changes_in_steps(filling, left, shown):
+    assert hours_left(filling, left) == shown
 
 
 def test_without_a_past_only_the_present_counts():

@@ -4,7 +4,7 @@ $(function () {
     const MB = 1e6;
     const GB = 1e9;
     const HOURS_A_DAY = 24;
-    const IN_DAYS_FROM_HOURS = 72;
+    const IN_DAYS_FROM_HOURS = 96;
 
     // Texts for the results of the plugin's checks in OctoPrint's health check.
     function UptimeHealthViewModel(parameters) {
