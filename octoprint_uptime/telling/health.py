@@ -29,6 +29,7 @@ DISK_DAYS_FOR_ISSUE = 1
 MEMORY_DAYS_FOR_WARNING = 3
 UNDERVOLTAGES_A_DAY = 3
 THROTTLED_SECONDS_A_DAY = 3600
+HALF_AN_HOUR = 1800
 LOST_CONNECTIONS_FOR_WARNING = 5
 UNSET_CLOCK_HOURS = 24
 
@@ -153,7 +154,7 @@ def _memory(look: Look) -> CheckResult:
 def _undervoltage(look: Look) -> CheckResult:
     """Check whether the power supply is too weak."""
     times = look.past.undervoltages(1) if look.past else 0
-    return _result(False, times=times) if times > UNDERVOLTAGES_A_DAY else OK
+    return _result(False, times=_about(times)) if times > UNDERVOLTAGES_A_DAY else OK
 
 
 def _heat(look: Look) -> CheckResult:
@@ -164,7 +165,8 @@ def _heat(look: Look) -> CheckResult:
     if seconds < THROTTLED_SECONDS_A_DAY:
         return OK
     hottest = max(point.value for point in look.past.points("cpu_celsius", 1))
-    return _result(False, minutes=round(seconds / 60), celsius=round(hottest))
+    minutes = round(seconds / HALF_AN_HOUR) * HALF_AN_HOUR // 60
+    return _result(False, minutes=minutes, celsius=round(hottest))
 
 
 def _filesystem(look: Look) -> CheckResult:

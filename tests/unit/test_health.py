@@ -39,6 +39,19 @@ def test_undervoltage_more_than_three_times_a_day(board):
     assert told(board, "undervoltage") == ("warning", {"times": 4})
 
 
+def test_many_undervoltages_are_told_roughly(board):
+    board.write("undervoltage", 0.0, 123)
+    assert told(board, "undervoltage") == ("warning", {"times": 120})
+
+
+@pytest.mark.parametrize(("hot", "told_minutes"), [(60, 60), (74, 60), (76, 90), (104, 90)])
+def test_heat_is_told_in_half_hours(board, hot, told_minutes):
+    board.host = HostState(heat_limit_celsius=80.0)
+    for minute in range(120):
+        board.off(60).beat(cpu_celsius=80.0 if minute < hot else 60.0)
+    assert told(board, "heat") == ("warning", {"minutes": told_minutes, "celsius": 80})
+
+
 def test_an_hour_of_heat_added_up_over_a_day(board):
     board.host = HostState(heat_limit_celsius=80.0)
     hot_for_half_an_hour = [80.0, 79.9] * 30
