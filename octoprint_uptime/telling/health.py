@@ -17,7 +17,9 @@ from octoprint.plugins.health_check.checks import CheckResult, HealthCheck, Resu
 from ..history.outlook import HOURS_A_DAY, Outlook
 from ..why.host import HostState
 from ..why.trends import ALMOST_FULL_BYTES, Trend, disk_trend, memory_trend
+from ..why.verdict import UNKNOWN
 from ..why.vitals import Vitals
+from ..why.words import in_general
 
 WEEK_DAYS = 7
 KEPT_DAYS = 14
@@ -191,8 +193,18 @@ def _connection(look: Look) -> CheckResult:
     reasons = look.past.timeline.lost_connections(WEEK_DAYS) if look.past else []
     if len(reasons) < LOST_CONNECTIONS_FOR_WARNING:
         return OK
-    ((reason, times),) = Counter(reasons).most_common(1)
-    return _result(False, days=WEEK_DAYS, losses=len(reasons), reason=reason, times=times)
+    known = Counter(reason for reason in reasons if reason != UNKNOWN)
+    ((reason, times),) = (known or Counter(reasons)).most_common(1)
+    text, advice = in_general("printer", "error", reason)
+    return _result(
+        False,
+        days=WEEK_DAYS,
+        losses=len(reasons),
+        reason=reason,
+        times=times,
+        text=text,
+        advice=advice,
+    )
 
 
 def _clock(look: Look) -> CheckResult:

@@ -62,7 +62,8 @@ _TEXTS = {
         "OctoPrint had already crashed. Nothing recorded shows how the host went down."
     ),
     "emergency_stop": N_("Emergency stop: OctoPrint sent M112 to the printer."),
-    "firmware_error": N_("The printer's firmware reported an error: “%(error)s”."),
+    "firmware_error": N_("The printer's firmware reported an error."),
+    "firmware_error error": N_("The printer's firmware reported an error: “%(error)s”."),
     "overcurrent": N_("The printer drew too much current from the USB port."),
     "usb_reset": N_("The printer's USB connection was reset."),
     "unplugged": N_("Unplugged or switched off: the printer's port disappeared."),
@@ -332,6 +333,12 @@ def hang(what: dict[str, str]) -> str:
         what: What it runs, as ``Facts.hung``.
     """
     return str(gettext(_TEXTS[_most_telling(_TEXTS, "hung", what)]) % what)
+
+
+def in_general(subject: str, end: str, reason: str) -> tuple[str, str | None]:
+    """The sentence and the advice for all ends with that reason, not yet translated."""
+    kind = _kind(subject, end, reason)
+    return _TEXTS[kind], _ADVICE.get(kind)
 
 
 def _kind(subject: str, end: str, reason: str) -> str:

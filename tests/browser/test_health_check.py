@@ -12,6 +12,8 @@ from board import Board
 from helpers import WITH_HEALTH_CHECK, inside, recorded, scripted_board
 from playwright.sync_api import expect
 
+from octoprint_uptime.why.words import in_general
+
 pytestmark = pytest.mark.skipif(
     version("OctoPrint").startswith("1.10."), reason="OctoPrint 1.10 has no health check"
 )
@@ -20,6 +22,7 @@ DAY = 86400
 GB = 10**9
 MARKUP = "<img src=x onerror=alert(1)>"
 PLUGIN = Path(__file__).parent.parent / "server" / "plugins" / "host_seems.py"
+SILENT, BUSY = in_general("printer", "error", "silent")
 
 TOLD = {
     "disk": ("warning", {"free_bytes": 20 * GB, "bytes_a_day": 4_400_000_000, "hours_left": 120}),
@@ -35,7 +38,10 @@ TOLD = {
     "undervoltage": ("warning", {"times": 4}),
     "heat": ("warning", {"minutes": 75, "celsius": 84}),
     "filesystem": ("issue", {"errors": 2, "read_only": True, "days": 7}),
-    "connection": ("warning", {"days": 7, "losses": 6, "reason": "silent", "times": 4}),
+    "connection": (
+        "warning",
+        {"days": 7, "losses": 6, "reason": "silent", "times": 4, "text": SILENT, "advice": BUSY},
+    ),
     "clock": ("warning", {"hours": 24}),
     "power": ("warning", {"days": 7, "losses": 3, "after_undervoltage": 1}),
 }
@@ -121,11 +127,11 @@ def test_title_figures_and_advice_of_each(opened, width):
         ("The processor is too hot", "It reached 84 °C", "heated enclosure"),
         ("The file system is failing", "OctoPrint cannot save anything.", "Back up now"),
         ("The file system is failing", "reported 2 errors in the last 7 days.", "SD card"),
-        ("The printer keeps disconnecting", "lost 6 times in the last 7 days", "Check the USB"),
+        ("The printer keeps disconnecting", "lost 6 times in the last 7 days", "baud rate"),
         (
             "The printer keeps disconnecting",
             "Most frequent reason (4 times): The printer stopped responding.",
-            "another port",
+            "increase the timeouts",
         ),
         (
             "The host's clock is not synchronized",
@@ -158,11 +164,21 @@ def test_a_disk_that_is_almost_full(opened):
     expect(told).not_to_contain_text("rate")
 
 
-def test_a_reason_that_the_page_does_not_know_is_not_shown(opened):
-    context = {"days": 7, "losses": 5, "reason": MARKUP, "times": 5}
-    dialog = opened({"connection": ("warning", context)})
+def test_an_unknown_reason_is_not_shown_and_has_its_own_advice(opened):
+    text, advice = in_general("printer", "error", "unknown")
+    context = {"days": 7, "losses": 5, "reason": "unknown", "times": 5, "text": text}
+    dialog = opened({"connection": ("warning", {**context, "advice": advice})})
     told = card(dialog, "The printer keeps disconnecting")
-    expect(told.locator("p")).to_have_count(2)
+    expect(told.locator("p")).to_have_text(
+        ["The connection was lost 5 times in the last 7 days.", advice]
+    )
+
+
+def test_what_the_server_says_about_a_reason_is_shown_as_text(opened):
+    context = {"days": 7, "losses": 5, "reason": "silent", "times": 5}
+    dialog = opened({"connection": ("warning", {**context, "text": MARKUP, "advice": MARKUP})})
+    told = card(dialog, "The printer keeps disconnecting")
+    expect(told.locator("p").last).to_have_text(MARKUP)
     expect(told.locator("img")).to_have_count(0)
 
 

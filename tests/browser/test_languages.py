@@ -20,6 +20,7 @@ from playwright.sync_api import expect
 from shared import sample_history
 
 import translations
+from octoprint_uptime.why.words import in_general
 
 # Esperanto: OctoPrint and Chromium know it, but the plugin has no catalogue for it.
 PSEUDO = "eo"
@@ -263,9 +264,11 @@ class TestNothingIsLeftUntranslated:
     )
     def test_the_other_health_checks(self, pseudo_server, tab, reason):
         answer = pseudo_server.login("admin", PASSWORD).get("/api/plugin/health_check").json()
+        text, advice = in_general("printer", "error", reason)
+        told = {"reason": reason, "text": text, "advice": advice}
         for name, (result, context) in TROUBLES.items():
             check = answer["health"][f"octoprint_uptime_{name}"]
-            check.update(result=result, context={**context, "reason": reason})
+            check.update(result=result, context={**context, **told})
         tab.page.route("**/api/plugin/health_check*", lambda route: route.fulfill(json=answer))
         tab.page.evaluate("OctoPrint.coreui.viewmodels.healthCheckViewModel.requestData()")
         tab.page.locator("#navbar_plugin_health_check a").click()

@@ -7,6 +7,7 @@ import sqlite3
 import time
 from importlib.metadata import version
 from pathlib import Path
+from unittest.mock import ANY
 
 import psutil
 import pytest
@@ -283,7 +284,14 @@ def test_everything_at_once_then_switched_off(health):
         "octoprint_uptime_filesystem": ("issue", {"errors": 2, "read_only": False, "days": 7}),
         "octoprint_uptime_connection": (
             "warning",
-            {"days": 7, "losses": 5, "reason": "unknown", "times": 5},
+            {
+                "days": 7,
+                "losses": 5,
+                "reason": "unknown",
+                "times": 5,
+                "text": "The connection was lost. Nothing recorded shows why.",
+                "advice": ANY,
+            },
         ),
         "octoprint_uptime_clock": ("warning", {"hours": 24}),
     }

@@ -1,12 +1,15 @@
 """Each check warns from its threshold on, and stops when it should."""
 
 import weakref
+from unittest.mock import ANY
 
 import pytest
 from board import Board
 from helpers import wait_for
 
+from octoprint_uptime.why.connection import ConnectionFacts
 from octoprint_uptime.why.host import HostState
+from octoprint_uptime.why.words import Words
 
 health = pytest.importorskip(
     "octoprint_uptime.telling.health", reason="OctoPrint 1.10 has no health check"
@@ -116,10 +119,12 @@ def test_errors_since_the_start_while_the_history_cannot_be_read(at_start, now, 
     assert check.context == context
 
 
-def lose_connection(board, times):
+def lose_connection(board, times, **facts):
     for _ in range(times):
         board.write("connected", board.now.since_boot, "A").off(60)
-        board.write("disconnected", board.now.since_boot, True).beat()
+        ended = board.now.since_boot
+        board.write("disconnected", ended, True)
+        board.write("explain", ended, "error", "any", ConnectionFacts(**facts).to_json()).beat()
 
 
 def test_five_lost_connections_a_week(board):
@@ -128,10 +133,57 @@ def test_five_lost_connections_a_week(board):
     board.write("disconnected", board.now.since_boot, False)
     assert told(board, "connection") == OK
     lose_connection(board, 1)
-    context = {"days": 7, "losses": 5, "reason": "unknown", "times": 5}
-    assert told(board, "connection") == ("warning", context)
+    result, context = told(board, "connection")
+    assert result == "warning"
+    assert context == {
+        "days": 7,
+        "losses": 5,
+        "reason": "unknown",
+        "times": 5,
+        "text": "The connection was lost. Nothing recorded shows why.",
+        "advice": ANY,
+    }
+    assert "no other program uses the port" in context["advice"]
     board.off(7 * 86400.0).beat()
     assert told(board, "connection") == OK
+
+
+@pytest.mark.parametrize(
+    ("losses", "reason", "times"),
+    [
+        ([(3, {}), (2, {"gone": "usb"})], "unplugged", 2),
+        ([(2, {"gone": "usb"}), (3, {"timed_out": True})], "silent", 3),
+        ([(4, {"emergency_stop": True}), (5, {})], "unknown", 5),
+    ],
+)
+def test_the_commonest_known_reason(board, losses, reason, times):
+    for count, facts in losses:
+        lose_connection(board, count, **facts)
+    _, context = told(board, "connection")
+    assert (context["reason"], context["times"]) == (reason, times)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"gone": "usb"},
+        {"devnums": [5, 6]},
+        {"over_currents": 1},
+        {"timed_out": True},
+        {"firmware_error": "Thermal Runaway"},
+        {},
+    ],
+)
+def test_the_history_gives_the_same_reason_and_advice(board, monkeypatch, facts):
+    monkeypatch.setattr("octoprint_uptime.why.words.gettext", lambda text: text)
+    lose_connection(board, 5, **facts)
+    _, context = told(board, "connection")
+    why = Words().why(
+        "printer", "error", board.timeline().printer()[-1]["why"].verdict, with_logs=False
+    )
+    assert why["reason"] == context["reason"]
+    assert why["text"].startswith(context["text"].rstrip("."))
+    assert why["advice"] == context["advice"] is not None
 
 
 class TestTheClock:

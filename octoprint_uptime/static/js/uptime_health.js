@@ -170,62 +170,29 @@ $(function () {
             ]
         });
 
-        const cable = gettext(
-            "Check the USB cable and its plugs, keep the cable away from motors and mains cables, and try another port."
-        );
-        const DROPS = {
-            unplugged: {
-                reason: gettext("The printer was unplugged or switched off."),
-                advice: cable
-            },
-            usb_reset: {
-                reason: gettext("The printer's USB connection was reset."),
-                advice: cable
-            },
-            overcurrent: {
-                reason: gettext("The printer drew too much current from the USB port."),
-                advice: gettext(
-                    "Do not power the printer from the host: use a powered USB hub, or a cable without the 5 V line."
-                )
-            },
-            silent: {
-                reason: gettext("The printer stopped responding."),
-                advice: cable
-            },
-            firmware_error: {
-                reason: gettext("The printer's firmware reported an error."),
-                advice: gettext(
-                    "Look up the error in the Terminal tab or in octoprint.log, and fix the printer before the next print."
-                )
-            }
-        };
-
-        const connection = ({losses, days, reason, times}) => {
-            const drop = DROPS[reason];
-            return {
-                title: gettext("The printer keeps disconnecting"),
-                paragraphs: [
+        const connection = ({losses, days, reason, times, text, advice}) => ({
+            title: gettext("The printer keeps disconnecting"),
+            paragraphs: [
+                _.sprintf(
+                    ngettext(
+                        "The connection was lost %(count)d time in the last %(days)d days.",
+                        "The connection was lost %(count)d times in the last %(days)d days.",
+                        losses
+                    ),
+                    {count: losses, days}
+                ),
+                reason !== "unknown" &&
                     _.sprintf(
                         ngettext(
-                            "The connection was lost %(count)d time in the last %(days)d days.",
-                            "The connection was lost %(count)d times in the last %(days)d days.",
-                            losses
+                            "Most frequent reason (%(count)d time): %(reason)s",
+                            "Most frequent reason (%(count)d times): %(reason)s",
+                            times
                         ),
-                        {count: losses, days}
+                        {count: times, reason: gettext(text)}
                     ),
-                    drop &&
-                        _.sprintf(
-                            ngettext(
-                                "Most frequent reason (%(count)d time): %(reason)s",
-                                "Most frequent reason (%(count)d times): %(reason)s",
-                                times
-                            ),
-                            {count: times, reason: drop.reason}
-                        ),
-                    drop ? drop.advice : cable
-                ]
-            };
-        };
+                gettext(advice)
+            ]
+        });
 
         const clock = ({hours}) => ({
             title: gettext("The host's clock is not synchronized"),
