@@ -199,8 +199,8 @@ $(function () {
             paragraphs: [
                 _.sprintf(
                     ngettext(
-                        "It has not been set in the last %(count)d hour, although there is a network.",
-                        "It has not been set in the last %(count)d hours, although there is a network.",
+                        "It has not been set in the last %(count)d hour of running, although there is a network.",
+                        "It has not been set in the last %(count)d hours of running, although there is a network.",
                         hours
                     ),
                     {count: hours}
