@@ -24,6 +24,16 @@ MARKUP = "<img src=x onerror=alert(1)>"
 PLUGIN = Path(__file__).parent.parent / "server" / "plugins" / "host_seems.py"
 SILENT, BUSY = in_general("printer", "error", "silent")
 
+STICKS_OUT = """dialog => {
+    const right = dialog.getBoundingClientRect().right + 1;
+    return [dialog, ...dialog.querySelectorAll("*")]
+        .filter(element => element.checkVisibility())
+        .filter(element => element.getBoundingClientRect().right > right
+            || (getComputedStyle(element).display !== "inline"
+                && element.scrollWidth > element.clientWidth + 1))
+        .map(element => element.outerHTML.slice(0, 200));
+}"""
+
 TOLD = {
     "disk": ("warning", {"free_bytes": 20 * GB, "bytes_a_day": 4_400_000_000, "hours_left": 120}),
     "memory": (
@@ -135,7 +145,7 @@ def test_title_figures_and_advice_of_each(opened, width):
         ),
         (
             "The host's clock is not synchronized",
-            "in the last 24 hours",
+            "in the last 24 hours of running",
             "timedatectl set-ntp true",
         ),
         ("The host keeps losing power", "reset 3 times in the last 7 days", "preceded 1 of them"),
@@ -188,6 +198,25 @@ def test_figures_that_are_none_are_shown_as_text(opened):
     told = card(opened({"disk": ("warning", odd)}), "The disk is filling up")
     expect(told.locator("p")).to_have_count(3)
     expect(told.locator("img")).to_have_count(0)
+
+
+GERMAN = [
+    ("Der Datenträger füllt sich", "Lösche alte Zeitrafferaufnahmen"),
+    ("Der Drucker verliert immer wieder die Verbindung", "Häufigste Ursache (4-mal): "),
+    ("Der Drucker verliert immer wieder die Verbindung", "Prüfe Baudrate und Kabel"),
+    ("Die Uhr des Rechners ist nicht synchronisiert", "timedatectl set-ntp true"),
+]
+
+
+@pytest.mark.parametrize("width", [1400, 768, 375])
+def test_german_at_every_width(opened, width):
+    dialog = opened(TOLD, locale="de-DE", viewport={"width": width, "height": 900})
+    for title, sentence in GERMAN:
+        expect(card(dialog, title)).to_contain_text(sentence)
+    for told in dialog.locator(".plugin_health_check_alert").all():
+        told.scroll_into_view_if_needed()
+        assert inside(told, width)
+    assert dialog.evaluate(STICKS_OUT) == []
 
 
 def test_the_language_decides_about_the_numbers(opened):
