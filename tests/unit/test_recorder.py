@@ -250,7 +250,7 @@ class TestTrouble:
         recorder = new_recorder()
         recorder.beat()
         reached(recorder)
-        with pytest.raises(HistoryUnavailableError, match="newer"):
+        with pytest.raises(HistoryUnavailableError, match="knows only versions"):
             recorder.records()
         recorder.stop()
         assert path.read_bytes() == content
