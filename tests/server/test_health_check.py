@@ -15,6 +15,7 @@ from accounts import PASSWORD
 from board import Board
 from helpers import WITH_HEALTH_CHECK, metrics, recorded, scripted_board, wait_for
 
+from octoprint_uptime.history.copy import whole_copy
 from octoprint_uptime.why.host import HostState
 
 DAY = 86400
@@ -312,20 +313,23 @@ def test_checks_switched_off_at_the_start_are_missing(health):
     assert told.keys() == KEYS - off
 
 
+def hours_in(file):
+    with whole_copy(file) as copy, contextlib.closing(sqlite3.connect(copy)) as database:
+        return database.execute("SELECT run, at, vitals FROM hours").fetchall()
+
+
 def test_the_running_server_records_its_hours(new_server):
     server = new_server(
-        environment=scripted_board("now", age=HOUR - 20),
+        environment=scripted_board("now", age=HOUR - 60),
         plugins={"octoprint_uptime": {"heartbeat_seconds": 600}},
     )
     admin = recorded(server)
     history = "/plugin/octoprint_uptime/history"
-    wait_for(lambda: admin.get(history).json()["system"][0]["seconds"] > HOUR, timeout_seconds=60)
+    wait_for(lambda: admin.get(history).json()["system"][0]["seconds"] > HOUR, timeout_seconds=120)
     # Changing a setting triggers the next heartbeat.
     admin.post("/api/settings", {"plugins": {"octoprint_uptime": {"heartbeat_seconds": 300}}})
-    server.stop()
     file = server.basedir / "data" / "octoprint_uptime" / "history.db"
-    with contextlib.closing(sqlite3.connect(file)) as database:
-        ((run, at, vitals),) = database.execute("SELECT run, at, vitals FROM hours")
+    ((run, at, vitals),) = wait_for(lambda: hours_in(file))
     assert run == 1
     assert at > HOUR
     names = ("disk_free_bytes", "process_memory_bytes", "memory_available_bytes", "undervoltages")
