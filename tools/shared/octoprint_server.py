@@ -26,7 +26,7 @@ _ours: list[socket.socket] = []
 
 # No wizard, a virtual printer, and no access to the internet.
 QUIET_CONFIG: dict[str, Any] = {
-    # On a slow machine, a test may change accounts later than the usual five minutes after signing in.
+    # On a slow machine, a test may change accounts later than five minutes after signing in.
     "accessControl": {"defaultReauthenticationTimeout": 1440},
     "server": {
         "firstRun": False,
