@@ -132,35 +132,36 @@ def test_a_rolled_back_hour_does_not_forget_that_the_clock_was_set(board):
     assert hour.vitals["clock_set"] == 1
 
 
-def test_a_file_of_before_begins_with_what_it_knows_of_undervoltage(tmp_path):
-    path = tmp_path / "history.db"
+def migrated_from(version, rows, folder):
+    """A history that an earlier version of the plugin began, with these rows."""
+    path = folder / "history.db"
     with contextlib.closing(sqlite3.connect(path)) as database:
         database.executescript(
-            f"""PRAGMA page_size = {PAGE_BYTES};
-            {";".join(MIGRATIONS[:4])};
-            INSERT INTO boots VALUES (1, 'an earlier boot', 1.6e9, 0);
-            INSERT INTO runs (id, boot, started, seen, octoprint_version, undervoltage)
-                VALUES (1, 1, 20.0, 500.0, '1.11.8', 4), (2, 1, 600.0, 900.0, '1.11.8', 3);
-            INSERT INTO totals VALUES ('octoprint', 'undervoltage', 5);
-            PRAGMA user_version = 4"""
+            f"PRAGMA page_size = {PAGE_BYTES}; {';'.join(MIGRATIONS[:version])}; {rows}"
+            f" PRAGMA user_version = {version}"
         )
-    with contextlib.closing(History(path)) as migrated:
+    return History(path)
+
+
+def test_a_file_of_before_begins_with_what_it_knows_of_undervoltage(tmp_path):
+    rows = """
+        INSERT INTO boots VALUES (1, 'an earlier boot', 1.6e9, 0);
+        INSERT INTO runs (id, boot, started, seen, octoprint_version, undervoltage)
+            VALUES (1, 1, 20.0, 500.0, '1.11.8', 4), (2, 1, 600.0, 900.0, '1.11.8', 3);
+        INSERT INTO totals VALUES ('octoprint', 'undervoltage', 5);
+    """
+    with contextlib.closing(migrated_from(4, rows, tmp_path)) as migrated:
         # Five runs; those that are left saw it seven times.
         assert migrated.totals()["octoprint", "undervoltages"] == 7
         assert migrated.hours() == []
 
 
 def test_the_hours_of_a_file_of_before_keep_their_boot(tmp_path):
-    path = tmp_path / "history.db"
-    with contextlib.closing(sqlite3.connect(path)) as database:
-        database.executescript(
-            f"""PRAGMA page_size = {PAGE_BYTES};
-            {";".join(MIGRATIONS[:5])};
-            INSERT INTO boots VALUES (7, 'an earlier boot', 1.6e9, 0);
-            INSERT INTO runs (id, boot, started, seen, octoprint_version)
-                VALUES (3, 7, 20.0, 4000.0, '1.11.8');
-            INSERT INTO hours (run, at, vitals) VALUES (3, 3600.0, '{{}}');
-            PRAGMA user_version = 5"""
-        )
-    with contextlib.closing(History(path)) as migrated:
+    rows = """
+        INSERT INTO boots VALUES (7, 'an earlier boot', 1.6e9, 0);
+        INSERT INTO runs (id, boot, started, seen, octoprint_version)
+            VALUES (3, 7, 20.0, 4000.0, '1.11.8');
+        INSERT INTO hours (run, at, vitals) VALUES (3, 3600.0, '{}');
+    """
+    with contextlib.closing(migrated_from(5, rows, tmp_path)) as migrated:
         assert migrated.hours() == [(3, 3600.0, {}, 7, None)]
