@@ -308,7 +308,9 @@ class TestFarm:
     def test_a_printer_that_falls_off_the_bus(self, prometheus, servers):
         admin = servers["prusa"].login("admin", PASSWORD)
         admin.post("/api/connection", {"command": "connect", "port": "VIRTUAL"})
-        wait_for(lambda: prometheus.value('octoprint_uptime_printer_connected{instance="prusa"}'))
+        # A rule that was not evaluated during the connection knows no errors to compare with.
+        rule = "instance:octoprint_uptime_printer_errors:last_connected"
+        wait_for(lambda: prometheus.query(f'{rule}{{instance="prusa"}}'))
         admin.post("/api/printer/command", {"command": "!!DEBUG:drop_connection"})
         admin.post("/api/printer/command", {"command": "M105"})
         wait_for(lambda: firing(prometheus, "OctoPrintPrinterLost") == {"prusa"})

@@ -152,13 +152,20 @@ class TestWithoutABoardsSerialNumber:
         assert identity_in(folder).id not in made
 
     @pytest.fixture
-    def mount(self, tmp_path, monkeypatch):
-        """A function that mounts all file systems of this host from that source."""
-        real, scripted = identity.MOUNTS.read_text(), tmp_path / "mountinfo"
+    def mount(self, tmp_path, folder, monkeypatch):
+        """A function that mounts the folder from that source."""
+        scripted = tmp_path / "mountinfo"
         monkeypatch.setattr(identity, "MOUNTS", scripted)
+        opened = os.open(folder, os.O_RDONLY)
+        (number,) = re.findall(r"mnt_id:\t(\d+)", Path(f"/proc/self/fdinfo/{opened}").read_text())
+        os.close(opened)
 
         def mount(source):
-            scripted.write_text(re.sub(r" - (\S+) \S+", rf" - \1 {source}", real))
+            # Not the real list: in a chroot, it may lack the mount.
+            scripted.write_text(
+                "1 0 8:1 / /elsewhere rw - ext4 /dev/elsewhere rw\n"
+                f"{number} 1 0:31 /@ / rw,noatime shared:1 - btrfs {source} rw,subvol=/@\n"
+            )
 
         return mount
 
