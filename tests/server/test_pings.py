@@ -66,7 +66,7 @@ def dead(new_server, monitors):
 
     session = servers["hung"].login("admin", PASSWORD)
     session.post("/api/plugin/deaths", {"command": "die", "how": "block"}).raise_for_status()
-    servers["killed"].stop(signal.SIGKILL)
+    kill(servers["killed"])
     os.kill(servers["stopped"].pid, signal.SIGSTOP)
     servers["restarted"].stop()
     # The monitor restarts too, and keeps its state.
@@ -128,7 +128,7 @@ def test_no_alarm_at_an_ordinary_restart_but_one_after_it(dead):
     assert story(monitor) == ["start", "success", "log", "start", "success"]
     assert ("log", "OctoPrint shut down cleanly.") in monitor.bodies
     assert monitor.rate_limited == 0
-    server.stop(signal.SIGKILL)
+    kill(server)
     assert wait_for(monitor.alarms, ALARM_SECONDS) == ["silence"]
 
 
